@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one family of exceptions that leaves a procedure; the module edge turns it into ``fail_json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
+
+
+class LifecycleError(Exception):
+    """A failure told in full: what failed, on which object, why, what the state is now, what to run next."""
+
+    def __init__(
+        self,
+        msg: str,
+        *,
+        object: ObjectRef | None = None,
+        why: str = "",
+        state: str = "",
+        next: str = "",
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(msg)
+        self.msg = msg
+        self.object = object
+        self.why = why
+        self.state = state
+        self.next = next
+        self.details: dict[str, object] = dict(details or {})
+
+    def __str__(self) -> str:
+        """Return the sentence(s) that a person reads first."""
+        return f"{self.msg}: {self.why}" if self.why else self.msg
+
+
+class Refused(LifecycleError):
+    """Nothing was written: the plan or its preconditions do not allow it."""
+
+
+class Interrupted(LifecycleError):
+    """The procedure stopped between two writes; running it again goes on from there."""
+
+
+class StepFailed(LifecycleError):
+    """A step was tried and failed."""
+
+
+class NotProven(LifecycleError):
+    """Everything was applied, but reading back did not show the wanted state."""
+
+
+class WriteConflict(LifecycleError):
+    """The object is no longer in the state that the write was planned on (HTTP 409)."""

@@ -1,0 +1,160 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One run at a time: a ``coordination.k8s.io`` Lease per procedure and target, taken as client-go's leader election does.
+
+A holder that keeps renewing is alive, and the caller is refused. Clocks of different machines are never compared:
+a Lease is taken over only after it was *watched* unchanged for its whole duration
+(client-go tools/leaderelection/leaderelection.go, ``tryAcquireOrRenew``).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import Protocol
+
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, LifecycleError, Refused, WriteConflict
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
+
+SECONDS = 15
+
+
+class LeaseStore(Protocol):
+    """Where the Lease object is kept."""
+
+    ref: ObjectRef
+
+    def read(self) -> dict[str, object] | None:
+        """Return the Lease, or None when there is none."""
+
+    def write(self, spec: Mapping[str, object], resource_version: str) -> str:
+        """Create (``resource_version`` empty) or replace the Lease, return its new resourceVersion; WriteConflict when somebody else was faster."""
+
+    def delete(self, resource_version: str) -> None:
+        """Delete the Lease if it still has this resourceVersion."""
+
+
+class Lease:
+    """The right to write, held by ``holder`` and renewed in the background until ``release``."""
+
+    def __init__(self, store: LeaseStore, holder: str, *, seconds: int = SECONDS, on_wait: Callable[[str], None] = lambda text: None) -> None:
+        self._store = store
+        self._holder = holder
+        self._seconds = seconds
+        self._on_wait = on_wait
+        self._resource_version = ""
+        self._renewed = 0.0
+        self._lost = ""
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Lease:
+        """Acquire the Lease, or raise Refused naming the holder and the expiry."""
+        self._acquire()
+        self._thread = threading.Thread(target=self._renew_until_stopped, name="lease", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        """Stop renewing and let the Lease go, if it is still ours."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        if not self._lost:
+            try:
+                self._store.delete(self._resource_version)
+            except LifecycleError:
+                # Not released: it expires by itself after its duration, and the outcome of the run is not changed by that.
+                self._on_wait(f"could not delete {self._store.ref}; it expires in {self._seconds} s")
+
+    def check(self) -> None:
+        """Raise Interrupted when the Lease is lost: to be called before every write."""
+        if not self._lost and time.monotonic() - self._renewed > self._seconds:
+            self._lost = f"it could not be renewed for {self._seconds} s"
+        if self._lost:
+            raise Interrupted(
+                "Stopped before the next write because the Lease was lost",
+                object=self._store.ref,
+                why=self._lost,
+                state="the steps listed as done are done, the others were not begun",
+                next="make sure that no other run works on this target, then run the same command again",
+            )
+
+    def _acquire(self) -> None:
+        since: float | None = None
+        seen: tuple[object, object] = (None, None)
+        while True:
+            lease = self._store.read()
+            holder, renewed, duration, version = _spec_of(lease)
+            if holder and holder != self._holder:
+                if since is None:
+                    since, seen = time.monotonic(), (holder, renewed)
+                    self._on_wait(f"{self._store.ref} is held by {holder}: waiting up to {duration} s to see whether it is alive")
+                if (holder, renewed) != seen:
+                    raise self._refused(holder, renewed, duration)
+                if time.monotonic() - since < duration:
+                    time.sleep(min(1.0, duration / 10))
+                    continue
+            try:
+                self._resource_version = self._store.write(self._spec(), version)
+            except WriteConflict:
+                continue
+            self._renewed = time.monotonic()
+            return
+
+    def _refused(self, holder: str, renewed: str, duration: int) -> Refused:
+        return Refused(
+            "Another run is working on this target",
+            object=self._store.ref,
+            why=f"held by {holder}, last renewed {renewed}, expires {duration} s after its last renewal",
+            state="this run has written nothing",
+            next="wait for that run to end (killing ansible-playbook does not end its modules), then run the same command again",
+            details={"holder": holder, "renewed": renewed, "lease_duration": duration},
+        )
+
+    def _spec(self) -> dict[str, object]:
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return {"holderIdentity": self._holder, "leaseDurationSeconds": self._seconds, "renewTime": now}
+
+    def _renew_until_stopped(self) -> None:
+        while not self._stop.wait(self._seconds / 3):
+            try:
+                self._resource_version = self._store.write(self._spec(), self._resource_version)
+                self._renewed = time.monotonic()
+            except WriteConflict:
+                self._after_conflict()
+            except LifecycleError:
+                # An API server that is away for a moment: check() decides by the age of the last renewal.
+                continue
+            if self._lost:
+                return
+
+    def _after_conflict(self) -> None:
+        """A lost answer to our own renewal looks like a conflict: only another holder means that the Lease is gone."""
+        try:
+            holder, _renewed, _duration, version = _spec_of(self._store.read())
+        except LifecycleError:
+            return
+        if holder == self._holder:
+            self._resource_version = version
+        else:
+            self._lost = f"{holder} has taken it" if holder else "somebody deleted it"
+
+
+def _spec_of(lease: Mapping[str, object] | None) -> tuple[str, str, int, str]:
+    """Return (holder, renewTime, duration in seconds, resourceVersion); empty values when there is no Lease."""
+    if lease is None:
+        return "", "", SECONDS, ""
+    spec, metadata = lease.get("spec"), lease.get("metadata")
+    spec = spec if isinstance(spec, Mapping) else {}
+    metadata = metadata if isinstance(metadata, Mapping) else {}
+    return (
+        str(spec.get("holderIdentity") or ""),
+        str(spec.get("renewTime") or ""),
+        int(spec.get("leaseDurationSeconds") or SECONDS),
+        str(metadata.get("resourceVersion") or ""),
+    )
