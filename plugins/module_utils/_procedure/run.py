@@ -1,0 +1,269 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run a procedure: observe, plan, refuse or apply, verify. All the safety that procedures share is here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic
+
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.apply import apply_steps
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, LifecycleError, NotProven, Refused
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.lease import Lease, LeaseStore
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import PhasePlan, Plan
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Observed, Phase, Procedure
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.progress import Progress
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record, RecordStore, record_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import RISKS, Permission, Step, StepOutcome
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.table import plan_table
+
+
+@dataclass(frozen=True)
+class Controls:
+    """How a procedure is run: by whom, for how long, and the I/O that every procedure shares.
+
+    ``missing`` returns those of the given permissions that the caller does not have.
+    """
+
+    check: bool
+    holder: str
+    deadline: Deadline
+    lease: LeaseStore
+    record: RecordStore
+    missing: Callable[[Sequence[Permission]], Sequence[Permission]]
+    own_permissions: tuple[Permission, ...] = ()
+    expected_plan_id: str = ""
+    parallel: int = 8
+    progress: Progress = field(default_factory=Progress)
+
+
+@dataclass
+class Report(Generic[Observed]):
+    """What came out: ``observed`` is the last observation, ``findings`` are the plan's and the proof's."""
+
+    plan: Plan
+    observed: Observed
+    findings: list[Finding]
+    outcomes: list[StepOutcome] = field(default_factory=list)
+    resumed: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was written, or would be in check mode."""
+        return any(outcome.outcome in ("done", "would_do") for outcome in self.outcomes)
+
+
+def run(procedure: Procedure[Observed], controls: Controls) -> Report[Observed]:
+    """Run ``procedure`` and return its report.
+
+    Raises Refused before the first write, StepFailed, Interrupted or NotProven after it; every error's ``details`` carry
+    the plan and the outcome of each step.
+    """
+    record = controls.record.read()
+    observed = procedure.observe(record)
+    plan = procedure.plan(observed)
+    report = Report(plan, observed, list(plan.findings), resumed=record is not None)
+    try:
+        _refuse(plan, record, controls.expected_plan_id)
+        _check_permissions(plan, controls, report)
+        if controls.check:
+            _simulate(procedure, plan, report)
+        elif plan.steps or record is not None:
+            with Lease(controls.lease, controls.holder, on_wait=controls.progress.line) as lease:
+                _apply(procedure, controls, lease, report)
+        else:
+            _prove(procedure, report)
+    except LifecycleError as error:
+        _tell(error, report)
+        raise
+    return report
+
+
+def _refuse(plan: Plan, record: Record | None, expected_plan_id: str) -> None:
+    """Refuse a plan that has refusals, or that is not the approved one; a resumed run may do a subset of the approved plan."""
+    if plan.refusals:
+        first = plan.refusals[0]
+        raise Refused(
+            f"{plan.procedure} of {plan.target} is refused: {'; '.join(refusal.what for refusal in plan.refusals)}",
+            object=first.object,
+            why="; ".join(refusal.why for refusal in plan.refusals),
+            state=first.state,
+            next="; ".join(dict.fromkeys(refusal.next for refusal in plan.refusals)),
+            details={"refusals": [refusal.as_dict() for refusal in plan.refusals]},
+        )
+    if not expected_plan_id or plan.id == expected_plan_id or not plan.steps:
+        return
+    if record is not None and record.plan_id == expected_plan_id and record.covers(plan):
+        return
+    raise Refused(
+        f"The plan is not the approved one: approved {expected_plan_id}, now {plan.id}",
+        why="the cluster or the options have changed since the plan was approved",
+        state="nothing was written by this run",
+        next=f"read the plan below, and if it is right run again with expected_plan_id={plan.id}\n{plan_table(plan)}",
+    )
+
+
+def _check_permissions(plan: Plan, controls: Controls, report: Report[Observed]) -> None:
+    """Ask for every permission the plan needs, before the first write; a planner in check mode only gets a finding."""
+    if not plan.steps:
+        return
+    wanted = dict.fromkeys(permission for step in plan.steps for permission in step.permissions)
+    missing = controls.missing([*controls.own_permissions, *wanted])
+    if not missing:
+        return
+    names = [str(permission) for permission in missing]
+    if not controls.check:
+        raise Refused(
+            f"Missing permissions for {plan.procedure} of {plan.target}: {'; '.join(names)}",
+            why="SelfSubjectAccessReview says that the API server would refuse these requests",
+            state="nothing was written",
+            next="grant them (the applier ClusterRole of this procedure is in docs/rbac.md), then run the same command again",
+            details={"missing_permissions": names},
+        )
+    report.findings.append(
+        Finding(
+            "warning",
+            "apply-needs-permissions",
+            ObjectRef("SelfSubjectAccessReview", plan.procedure),
+            f"applying this plan needs permissions that this user does not have: {'; '.join(names)}",
+            "the run would be refused before its first write",
+            "apply as a user with the applier ClusterRole of docs/rbac.md",
+        )
+    )
+
+
+def _simulate(procedure: Procedure[Observed], plan: Plan, report: Report[Observed]) -> None:
+    """Check mode: server-side dry run of every step that allows it."""
+    phases = {phase.name: phase for phase in procedure.phases}
+    for phase_plan in plan.phases:
+        for step in phase_plan.steps:
+            dry_run = phases[phase_plan.name].dry_run
+            if dry_run is not None and not step.simulated:
+                dry_run(step)
+            report.outcomes.append(StepOutcome(step.id, phase_plan.name, "would_do", message=step.simulated and f"simulated: {step.simulated}"))
+
+
+def _apply(procedure: Procedure[Observed], controls: Controls, lease: Lease, report: Report[Observed]) -> None:
+    """Apply all phases under the Lease, planning each again on entry, then prove the outcome and drop the record."""
+    record = controls.record.read()
+    observed = procedure.observe(record)
+    plan = procedure.plan(observed)
+    if record is None or not record.covers(plan):
+        _refuse_changed_intent(report.plan, plan)
+        base = {**procedure.merge_base(observed), **(record.merge_base if record is not None else {})}
+        record = record_of(plan, base)
+        lease.check()
+        controls.record.write(record)
+    report.plan, report.observed = plan, observed
+    for number, phase in enumerate(procedure.phases):
+        planned = plan.phases[number]
+        if number:
+            phase.enter()
+            observed = procedure.observe(record)
+        steps = tuple(phase.plan(observed))
+        _refuse_more_risk(planned, steps)
+        _run_phase(procedure, phase, steps, record, controls, lease, report)
+    procedure.settle()
+    report.observed = procedure.observe(record)
+    _prove(procedure, report)
+    lease.check()
+    controls.record.delete()
+
+
+def _run_phase(
+    procedure: Procedure[Observed],
+    phase: Phase[Observed],
+    steps: tuple[Step, ...],
+    record: Record,
+    controls: Controls,
+    lease: Lease,
+    report: Report[Observed],
+) -> None:
+    """Apply the steps of one phase and note what became of each."""
+
+    def guard(step: Step) -> None:
+        lease.check()
+        if controls.deadline.expired:
+            raise Interrupted(
+                f"The timeout of {controls.deadline.seconds:g} s is over",
+                object=step.object,
+                state=f"step {step.id} was not begun",
+                next="run the same command again: it goes on from here (with a larger timeout)",
+            )
+
+    def apply(step: Step) -> str:
+        guard(step)
+        controls.progress.line(f"{phase.name}: {step.action} {step.object}")
+        return phase.apply(step)
+
+    def plan_again(step: Step) -> Step | None:
+        fresh = {candidate.id: candidate for candidate in phase.plan(procedure.observe(record))}
+        return fresh.get(step.id)
+
+    started = time.monotonic()
+    outcomes, failure = apply_steps(phase.name, steps, apply, plan_again, controls.parallel)
+    report.outcomes += outcomes
+    if failure is not None:
+        raise failure
+    if steps:
+        controls.progress.line(f"{phase.name}: {len(steps)} of {len(steps)} steps in {time.monotonic() - started:.1f} s")
+
+
+def _refuse_changed_intent(shown: Plan, now: Plan) -> None:
+    """The cluster was observed again under the Lease: only a plan that wants nothing new goes on."""
+    if not record_of(shown, {}).covers(now) or now.refusals:
+        raise Refused(
+            "The cluster changed between planning and the first write",
+            why=f"plan {shown.id} was shown, plan {now.id} is what the cluster needs now",
+            state="nothing was written by this run",
+            next=f"run again and read the new plan\n{plan_table(now)}",
+        )
+
+
+def _refuse_more_risk(planned: PhasePlan, steps: tuple[Step, ...]) -> None:
+    """A later phase that turns out riskier than it was shown must be approved again."""
+    known = {step.id for step in planned.steps}
+    allowed = max((RISKS.index(step.risk) for step in planned.steps), default=0)
+    for step in steps:
+        if RISKS.index(step.risk) > allowed or (step.risk == "destructive" and step.id not in known):
+            raise Interrupted(
+                f"Phase {planned.name} turned out to be riskier than planned: {step.id} is {step.risk}",
+                object=step.object,
+                why=step.why,
+                state="the phases before it are done",
+                next="run again with --check, read the new plan, and approve it by running without --check",
+            )
+
+
+def _prove(procedure: Procedure[Observed], report: Report[Observed]) -> None:
+    """Look at the last observation; anything wrong fails the run, with all of it told."""
+    found = list(procedure.verify(report.observed))
+    report.findings += found
+    wrong = [finding for finding in found if finding.severity == "error"]
+    if wrong:
+        raise NotProven(
+            f"{report.plan.procedure} of {report.plan.target} is applied but not proven: {wrong[0].what}",
+            object=wrong[0].object,
+            why="; ".join(f"{finding.object}: {finding.what}" for finding in wrong),
+            state="all steps of the plan are done" if report.outcomes else "the plan has no steps: nothing was written",
+            next="; ".join(dict.fromkeys(finding.remedy for finding in wrong)),
+        )
+
+
+def _tell(error: LifecycleError, report: Report[Observed]) -> None:
+    """Give the error what the caller needs to see what was and what was not done."""
+    done = {outcome.id for outcome in report.outcomes}
+    for phase in report.plan.phases:
+        report.outcomes += [StepOutcome(step.id, phase.name, "not_run") for step in phase.steps if step.id not in done]
+    error.details.setdefault("changed", report.changed)
+    error.details.setdefault("plan", report.plan.as_dict())
+    error.details.setdefault("plan_table", plan_table(report.plan))
+    error.details.setdefault("steps", [outcome.as_dict() for outcome in report.outcomes])
+    error.details.setdefault("findings", [finding.as_dict() for finding in report.findings])
