@@ -34,10 +34,10 @@ def object_name(procedure: str, target: str) -> str:
 
 def coordination_permissions(namespace: str) -> tuple[Permission, ...]:
     """Return what the Lease and the record need, whatever the procedure does."""
-    verbs = ("get", "create", "update", "delete")
     return (
-        *(Permission(verb, "coordination.k8s.io", "leases", namespace) for verb in verbs),
-        *(Permission(verb, "", "configmaps", namespace) for verb in verbs),
+        *(Permission(verb, "coordination.k8s.io", "leases", namespace) for verb in ("get", "create", "update", "delete")),
+        # Server-side apply is a PATCH that also needs create.
+        *(Permission(verb, "", "configmaps", namespace) for verb in ("get", "create", "patch", "delete")),
     )
 
 
