@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 
 
 class LifecycleError(Exception):
@@ -55,3 +56,16 @@ class NotProven(LifecycleError):
 
 class WriteConflict(LifecycleError):
     """The object is no longer in the state that the write was planned on (HTTP 409)."""
+
+
+def refused(what: str, refusals: Sequence[Refusal]) -> Refused:
+    """Return one error that tells all reasons at once; ``what`` is for instance ``mesh_upgrade of osm-system/osm``."""
+    first = refusals[0]
+    return Refused(
+        f"{what} is refused: {'; '.join(refusal.what for refusal in refusals)}",
+        object=first.object,
+        why="; ".join(refusal.why for refusal in refusals),
+        state=first.state,
+        next="; ".join(dict.fromkeys(refusal.next for refusal in refusals)),
+        details={"refusals": [refusal.as_dict() for refusal in refusals]},
+    )

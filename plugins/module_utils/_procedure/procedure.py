@@ -46,7 +46,7 @@ class Procedure(Generic[Observed]):
     ``observe`` reads everything that the decisions need, given the record of a run that was not finished.
     ``merge_base`` names what the first write destroys and later phases need. ``settle`` waits, bounded, until the applied
     changes have taken effect; ``verify`` then looks at a fresh observation and returns what is wrong (severity ``error``
-    fails the run) or noteworthy.
+    fails the run). ``findings`` are about the state before, ``notes`` about the outcome: neither fails the run.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Procedure(Generic[Observed]):
     verify: Callable[[Observed], Sequence[Finding]]
     refuse: Callable[[Observed], Sequence[Refusal]] = field(default=lambda observed: ())
     findings: Callable[[Observed], Sequence[Finding]] = field(default=lambda observed: ())
+    notes: Callable[[Observed], Sequence[Finding]] = field(default=lambda observed: ())
     merge_base: Callable[[Observed], Mapping[str, object]] = field(default=lambda observed: {})
     settle: Callable[[], None] = _at_once
 

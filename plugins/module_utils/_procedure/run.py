@@ -13,7 +13,7 @@ from typing import Generic
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.apply import apply_steps
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, LifecycleError, NotProven, Refused
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, LifecycleError, NotProven, Refused, refused
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.lease import Lease, LeaseStore
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -89,15 +89,7 @@ def run(procedure: Procedure[Observed], controls: Controls) -> Report[Observed]:
 def _refuse(plan: Plan, record: Record | None, expected_plan_id: str) -> None:
     """Refuse a plan that has refusals, or that is not the approved one; a resumed run may do a subset of the approved plan."""
     if plan.refusals:
-        first = plan.refusals[0]
-        raise Refused(
-            f"{plan.procedure} of {plan.target} is refused: {'; '.join(refusal.what for refusal in plan.refusals)}",
-            object=first.object,
-            why="; ".join(refusal.why for refusal in plan.refusals),
-            state=first.state,
-            next="; ".join(dict.fromkeys(refusal.next for refusal in plan.refusals)),
-            details={"refusals": [refusal.as_dict() for refusal in plan.refusals]},
-        )
+        raise refused(f"{plan.procedure} of {plan.target}", plan.refusals)
     if not expected_plan_id or plan.id == expected_plan_id or not plan.steps:
         return
     if record is not None and record.plan_id == expected_plan_id and record.covers(plan):
@@ -245,7 +237,7 @@ def _refuse_more_risk(planned: PhasePlan, steps: tuple[Step, ...]) -> None:
 def _prove(procedure: Procedure[Observed], report: Report[Observed]) -> None:
     """Look at the last observation; anything wrong fails the run, with all of it told."""
     found = list(procedure.verify(report.observed))
-    report.findings += found
+    report.findings += [*found, *procedure.notes(report.observed)]
     wrong = [finding for finding in found if finding.severity == "error"]
     if wrong:
         raise NotProven(
