@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PYTHON chooses the interpreter (3.11 or newer), MESHOPS_CACHE where everything that is made outside the checkout is kept.
+
+.DEFAULT_GOAL := help
+STAGE := tools/stage
+IN_TREE := tools/in-tree
+# More arguments for pytest: make test-unit PYTEST='-k merge -x'
+PYTEST ?=
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo demo-down
+demo: ## a sandbox cluster with a mesh, upgraded by the playbook before your eyes
+	@tools/demo
+
+demo-down: ## remove everything that the demo started
+	@tools/demo-down
+
+.PHONY: test test-unit test-meta test-molecule test-integration binaries
+test: test-unit test-meta test-molecule test-integration ## all tests
+
+test-unit: ## decisions: plain data in, plan out
+	@$(STAGE) unit 120 $(IN_TREE) pytest tests/unit $(PYTEST)
+
+test-meta: ## everything is documented, tested and wired
+	@$(STAGE) meta 60 $(IN_TREE) pytest tests/meta $(PYTEST)
+
+test-molecule: binaries ## roles and playbooks as a user runs them, on sandbox clusters
+	@$(STAGE) molecule 420 $(IN_TREE) molecule test --all --report
+
+test-integration: binaries ## modules against sandbox clusters
+	@$(STAGE) integration 900 $(IN_TREE) pytest tests/integration $(PYTEST)
+
+binaries: ## build the sandbox's control plane into the cache (about 7 minutes, once)
+	@$(STAGE) binaries 600 tests/sandbox/sandbox build
+
+.PHONY: lint
+lint: ## all quality gates
+	@$(STAGE) lint 240 tools/gates
+
+# One gate: make lint-ruff; tools/gates --list names them.
+lint-%:
+	@tools/gates $*
+
+.PHONY: bench
+bench: binaries ## measure against doing it with kubectl, helm and kubernetes.core
+	@$(STAGE) bench 900 $(IN_TREE) tests/bench/run
+
+.PHONY: tree build clean
+tree: ## bring the copy that gates and tests run in up to date and print its path
+	@tools/tree
+
+build: ## build the collection's artefact into dist/
+	@tools/build
+
+clean: ## remove dist/ and all copies and environments in the cache (not the sandbox's binaries)
+	rm -rf dist
+	@tools/clean
