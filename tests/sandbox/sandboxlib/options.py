@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a cluster was asked to be."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .binary_sets import API_ONLY_SETS, CLUSTER_SETS, KUBERNETES_VERSION
+from .errors import SandboxError
+
+_NEWEST = KUBERNETES_VERSION.rpartition(".")[0]
+KUBERNETES_VERSIONS = ("1.31", "1.32", "1.33", "1.34")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of ``sandbox up``; raises SandboxError when they do not fit together.
+
+    ``mesh`` is ``PRODUCT=VERSION`` such as "osm-edge=1.2.3"; ``pod_start_seconds`` is how long a pod takes to become
+    ready (0: at once), for measurements that compare rollouts.
+    """
+
+    nodes: int = 3
+    mesh: str = ""
+    mesh_name: str = "osm"
+    mesh_namespace: str = "osm-system"
+    apps: str = ""
+    kubernetes_version: str = _NEWEST
+    api_only: bool = False
+    pod_start_seconds: float = 0
+
+    def __post_init__(self) -> None:
+        if self.nodes < 0:
+            raise SandboxError(f"--nodes {self.nodes}: a cluster has no negative number of nodes")
+        if self.kubernetes_version not in KUBERNETES_VERSIONS:
+            raise SandboxError(
+                f"--kubernetes-version {self.kubernetes_version}: this sandbox can be {', '.join(KUBERNETES_VERSIONS)}"
+            )
+        if self.api_only and (self.mesh or self.apps):
+            raise SandboxError("--api-only has no controllers and no nodes: --mesh and --apps need the full control plane")
+
+    @property
+    def emulated_version(self) -> str | None:
+        """The older minor version that the newest binaries act as, if any."""
+        return None if self.kubernetes_version == _NEWEST else self.kubernetes_version
+
+    @property
+    def binary_sets(self) -> tuple[str, ...]:
+        return API_ONLY_SETS if self.api_only else CLUSTER_SETS
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def difference(self, other: Options) -> str:
+        """Where ``other`` asks for something else, as "nodes 3 instead of 5, mesh ..."; empty when nowhere."""
+        mine, theirs = self.as_dict(), other.as_dict()
+        return ", ".join(
+            f"{name.replace('_', '-')} {mine[name]!r} instead of {theirs[name]!r}" for name in mine if mine[name] != theirs[name]
+        )
