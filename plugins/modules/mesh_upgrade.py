@@ -1,0 +1,221 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mesh_upgrade
+short_description: Upgrade one service mesh of the OSM family on one cluster
+version_added: 0.1.0
+author:
+  - meshops contributors (@meshops)
+description:
+  - Upgrades the control plane of an osm-edge mesh through its Helm release, completes the persisted MeshConfig, and proves the outcome.
+  - The whole upgrade is one call. It reads the cluster, renders the target chart, shows a plan, applies it in phases, and verifies.
+  - An upgrade that was killed is finished by running the same task again.
+options:
+  mesh_name:
+    description:
+      - Name of the mesh (C(osm.meshName)), which may differ from the name of its Helm release.
+      - May be left out when the cluster has exactly one mesh.
+    type: str
+  mesh_namespace:
+    description:
+      - Namespace of the control plane. Only needed when two meshes have the same name.
+    type: str
+  chart_ref:
+    description:
+      - The chart to upgrade to. A chart's name in O(chart_repo), the path of a directory or C(.tgz) archive on the host that runs the
+        module, an C(oci://) reference, or C(alias/chart) of a repository that C(helm) knows there.
+      - The default is the published chart of the product that the mesh belongs to.
+    type: str
+  chart_repo:
+    description:
+      - URL of the chart repository. The default is the repository of the product that the mesh belongs to.
+      - Not used when O(chart_ref) is a path, an C(oci://) reference or C(alias/chart).
+    type: str
+  chart_version:
+    description:
+      - Version of the chart, for instance V(1.3.9). Required unless O(chart_ref) is a directory or an archive, whose version is then used.
+      - An upgrade goes from one minor version to the next at most. V(1.3.9) for a mesh at 1.1 is refused, naming the version to stop at.
+    type: str
+  values:
+    description:
+      - Chart values for this and later upgrades, merged over those of O(values_files).
+      - Not for secrets, because they are shown in the plan and the diff (keys that are named like a secret are masked). Put those into
+        a file and name it in O(values_files).
+      - Values that only reach the preset of the MeshConfig (for instance C(osm.enableEgress)) have no effect on an existing mesh; they
+        are translated to a change of the MeshConfig, which the plan shows.
+    type: dict
+    default: {}
+  values_files:
+    description:
+      - Paths of YAML files with chart values on the host that runs the module. Later ones win.
+    type: list
+    elements: path
+    default: []
+  values_policy:
+    description:
+      - What becomes of the values that earlier releases were given.
+      - In every case C(osm.meshName) and the other values that the installer sets are pinned, because the chart's defaults would rename the mesh.
+    type: str
+    choices:
+      reset_then_reuse: The new chart's defaults, then the values users gave to the current release, then those of this task.
+      reset: The new chart's defaults, then the values of this task.
+      reuse: Everything of the current release including its defaults, then the values of this task. Fails when the new chart's schema lacks a key.
+    default: reset_then_reuse
+  mesh_config:
+    description:
+      - Partial C(spec) of the MeshConfig that is to hold after the upgrade. It wins over the completion of the MeshConfig and over O(values).
+      - This is how a default that the new chart changed is taken over on an existing mesh, for instance C(traffic.enableEgress).
+    type: dict
+    default: {}
+  binary_path:
+    description:
+      - Path of the C(helm) binary (3.14 or newer, or 4). By default it is looked up in C(PATH).
+    type: path
+  timeout:
+    description:
+      - Seconds for the whole upgrade, waiting included. A run that is stopped by it is continued by running it again.
+      - A Helm operation of somebody else that is younger than this is waited for and then refused; an older one is taken for dead.
+    type: int
+    default: 600
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - meshops.lifecycle.connection
+  - meshops.lifecycle.procedure
+  - meshops.lifecycle.attributes
+notes:
+  - "The written procedure names the chart C(osm) of C(https://openservicemesh.github.io/osm). That is the upstream product: its chart would
+    replace osm-edge, because the object names are the same. This module refuses it and names the right repository."
+  - "Going to 1.3 changes the immutable selector of C(osm-controller). The module deletes that Deployment and keeps its pods (orphan
+    propagation), so that they serve until the new ones are ready, and removes the orphaned ReplicaSet afterwards."
+  - "The MeshConfig is not part of the Helm release. Fields that the new version needs (C(traffic.interceptionMode), C(pluginChains)) are added
+    as soon as the new CRD accepts them; without them new pods would get a sidecar that intercepts nothing."
+  - "Sidecars keep running in their old version. The result says which workloads are stale."
+seealso:
+  - module: meshops.lifecycle.mesh_info
+  - module: meshops.lifecycle.mesh_config
+"""
+
+EXAMPLES = r"""
+# The tasks below rely on the play having set the connection once for all modules:
+#   module_defaults:
+#     group/meshops.lifecycle.all:
+#       kubeconfig: /home/ops/.kube/east.yml
+#       context: east
+
+- name: Show what an upgrade would do, without writing anything
+  meshops.lifecycle.mesh_upgrade:
+    chart_version: 1.3.9
+  check_mode: true
+  register: plan
+
+- name: Upgrade the mesh exactly as shown
+  meshops.lifecycle.mesh_upgrade:
+    chart_version: 1.3.9
+    expected_plan_id: "{{ plan.plan.id }}"
+
+- name: Upgrade from a mirror, with images from a private registry and egress closed
+  meshops.lifecycle.mesh_upgrade:
+    mesh_name: osm
+    chart_repo: https://charts.example.com/mesh
+    chart_version: 1.3.9
+    values:
+      osm:
+        image:
+          registry: registry.example.com/flomesh
+    mesh_config:
+      traffic:
+        enableEgress: false
+"""
+
+RETURN = r"""
+changed:
+  description: Whether anything was written, or would be in check mode.
+  returned: always
+  type: bool
+plan:
+  description:
+    - What was planned. C(id) is the same for the same intent, and may be given as O(expected_plan_id).
+    - Phases that depend on the ones before them are C(provisional) and are planned again on entry.
+  returned: always
+  type: dict
+  sample:
+    id: 1f9c8a4be7d03c55
+    procedure: mesh_upgrade
+    target: osm-system/osm
+    risk: disruptive
+    phases:
+      - name: control_plane
+        provisional: false
+        steps:
+          - id: helm_upgrade:Release/osm-system/osm
+            action: helm_upgrade
+            object: {kind: Release, namespace: osm-system, name: osm}
+            why: osm-edge 1.2.3 → 1.3.9
+            risk: disruptive
+            reversible: true
+            simulated: Helm renders and validates the chart on the controller; its writes are not sent to the server in check mode
+plan_table:
+  description: The plan as a table for people.
+  returned: always
+  type: str
+steps:
+  description: What became of each step (C(done), C(unchanged), C(failed), C(not_run), C(would_do)), with its duration in seconds.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - id: helm_upgrade:Release/osm-system/osm
+      phase: control_plane
+      outcome: done
+      duration: 2.417
+      message: revision 2
+summary:
+  description: The upgrade in a few words, one key each.
+  returned: always
+  type: dict
+  sample:
+    mesh: osm
+    namespace: osm-system
+    product: osm-edge
+    before: 1.2.3
+    after: 1.3.9
+    resumed: false
+    stale_pods: 12
+refresh:
+  description:
+    - Workloads whose pods run another sidecar than they would get now, the most urgent first, with the reason and the number of pods.
+    - Pods that were created before the MeshConfig was complete come first, because traffic passes by their sidecar.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {namespace: bookstore, workload: Deployment/bookstore, pods: 2, reason: image flomesh/pipy:0.70.0-46 instead of flomesh/pipy:0.90.3-38}
+findings:
+  description: What the reader should know, each with severity, code, object, what, why and remedy.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - severity: warning
+      code: changed-default-not-applied
+      object: {kind: MeshConfig, namespace: osm-system, name: osm-mesh-config}
+      what: the chart's default of traffic.enableEgress changed from false to true, the MeshConfig keeps false
+      why: a changed default never moves the value of a running mesh
+      remedy: "to take it over, run with mesh_config: {traffic: {enableEgress: true}}"
+duration:
+  description: Seconds that the module took.
+  returned: always
+  type: float
+  sample: 21.4
+cluster:
+  description: Which cluster this was. C(uid) is the UID of its namespace C(kube-system) and may be given as O(expected_cluster).
+  returned: always
+  type: dict
+  sample: {server: "https://127.0.0.1:6443", uid: 0b1f6d5e-6f0c-4c5e-9a51-1f3f0b3e8a11}
+"""
