@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""When an upgrade must not start: every reason at once, each with what to do instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm import versions
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS, Product
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import HelmState
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
+
+NOTHING_WRITTEN = "nothing was written; the mesh keeps running as it is"
+
+
+def chart_refusals(product: Product, helm: HelmState, chart_name: str, chart_version: str) -> Iterator[Refusal]:
+    """Yield why this chart must not replace the release's chart.
+
+    Upstream OSM and osm-edge name all their objects alike, so Helm itself would replace one by the other.
+    """
+    release = ObjectRef("Release", helm.name, helm.namespace)
+    if chart_name != product.chart_name:
+        other = next((candidate for candidate in PRODUCTS if candidate.chart_name == chart_name), None)
+        yield Refusal(
+            "other-product",
+            release,
+            f"chart {chart_name} is {'of another product, ' + other.title if other else 'not a chart of this family'}; the mesh is {product.title}",
+            "its objects have the same names, so Helm would replace the mesh by another product instead of upgrading it",
+            NOTHING_WRITTEN,
+            f"use chart {product.chart_name} of {product.chart_repository} (leave out chart_ref and chart_repo, or name your mirror of it)",
+        )
+        return
+    if versions.parse(chart_version) is None or versions.parse(helm.chart_version) is None:
+        return
+    if versions.is_downgrade(helm.chart_version, chart_version):
+        yield Refusal(
+            "downgrade",
+            release,
+            f"{chart_version} is older than {helm.chart_version}",
+            "going back is not an upgrade: the same immutable selector stops Helm half-way, and the older bootstrap puts older CRDs over the newer ones",
+            NOTHING_WRITTEN,
+            f"name a version from {helm.chart_version} on",
+        )
+    elif versions.skips_minor(helm.chart_version, chart_version):
+        hops = ", then ".join(f"the newest {hop.major}.{hop.minor}" for hop in versions.minor_path(helm.chart_version, chart_version))
+        yield Refusal(
+            "skips-minor",
+            release,
+            f"{helm.chart_version} → {chart_version} skips a minor version",
+            "a MeshConfig of 1.1 makes the bootstrap of 1.3 crash (spec.traffic.interceptionMode: Unsupported value), and only steps of one minor are supported",
+            NOTHING_WRITTEN,
+            f"upgrade to {hops}, one run each",
+        )
+
+
+def release_refusals(helm: HelmState, timeout: float) -> Iterator[Refusal]:
+    """Yield why Helm must not be started on this release; a revision that an earlier run of ours began is not a reason."""
+    release = ObjectRef("Release", helm.name, helm.namespace)
+    if helm.status in ("uninstalling", "uninstalled", "pending-install"):
+        yield Refusal(
+            "release-not-upgradable",
+            release,
+            f"revision {helm.revision} is {helm.status}",
+            "there is no release to upgrade from",
+            NOTHING_WRITTEN,
+            f"finish that first (helm history {helm.name} -n {helm.namespace} tells how far it came)",
+        )
+    elif helm.pending_since is not None and not helm.ours and helm.pending_since < timeout:
+        yield Refusal(
+            "release-pending",
+            release,
+            f"revision {helm.revision} is {helm.status} since {helm.pending_since:.0f} s",
+            "another Helm operation is at work on this release",
+            NOTHING_WRITTEN,
+            f"wait for it; when it is older than timeout ({timeout:.0f} s) it is taken for dead and marked as failed",
+        )

@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the plan of an upgrade is made from: plain data, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import MergeResult
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import Product
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission
+
+
+@dataclass(frozen=True)
+class TargetChart:
+    """The chart to upgrade to, rendered with the values that the release will have.
+
+    ``values`` are user-supplied values (what ``helm get values`` shows afterwards); ``templates_digest`` tells a chart of
+    the same version with other templates. ``preset_spec`` is the ``spec`` of its preset MeshConfig.
+    """
+
+    name: str
+    version: str
+    app_version: str
+    templates_digest: str
+    values: Mapping[str, Any]
+    manifests: Sequence[Mapping[str, Any]]
+    preset_spec: Mapping[str, Any]
+    permissions: tuple[Permission, ...] = ()
+
+
+@dataclass(frozen=True)
+class HelmState:
+    """The Helm release as its newest record tells: ``pending_since`` is seconds ago, None when it is not pending.
+
+    ``ours`` says that the pending revision was begun by an earlier run of this procedure, whose helm is gone with it.
+    """
+
+    name: str
+    namespace: str
+    revision: int
+    status: str
+    chart_name: str
+    chart_version: str
+    templates_digest: str
+    values: Mapping[str, Any]
+    pending_since: float | None = None
+    ours: bool = False
+
+
+@dataclass(frozen=True)
+class LiveObject:
+    """Identity of one live object, and those fields of it that a decision needs."""
+
+    ref: ObjectRef
+    uid: str
+    resource_version: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class UpgradeState:
+    """Everything that the plan, the refusals and the proof of an upgrade look at.
+
+    ``workloads`` are the live Deployments of the mesh (``fields``: the object), ``orphans`` the ReplicaSets of its
+    controller that no Deployment owns, or that none will own after the orphan step; ``webhooks`` carry their labels.
+    ``merge`` is the outcome of completing the MeshConfig; None while there is no MeshConfig to complete.
+    """
+
+    product: Product
+    mesh_name: str
+    namespace: str
+    helm: HelmState | None
+    target: TargetChart
+    workloads: Sequence[LiveObject]
+    orphans: Sequence[LiveObject]
+    webhooks: Sequence[LiveObject]
+    mesh_config: LiveObject | None
+    mesh_config_schema: Mapping[str, Any] | None
+    merge: MergeResult | None
+    values_findings: Sequence[Finding] = ()
+    endpoints: Mapping[str, int] = field(default_factory=dict)
