@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The writes of an upgrade, one function per action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import Helm
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import (
+    DEPLOYMENT,
+    MESHCONFIG,
+    MUTATING_WEBHOOK,
+    REPLICASET,
+    VALIDATING_WEBHOOK,
+    Kind,
+)
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.release_status import mark_failed
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.wait import poll_until
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import StepFailed
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step
+
+_WEBHOOKS: Mapping[str, Kind] = {kind.kind: kind for kind in (MUTATING_WEBHOOK, VALIDATING_WEBHOOK)}
+
+
+@dataclass(frozen=True)
+class Writer:
+    """What the writes need: the cluster, Helm with the chart at ``chart_path``, and the values of the release."""
+
+    api: Api
+    helm: Helm
+    chart_path: str
+    values: Mapping[str, object]
+    description: str
+    deadline: Deadline
+
+    def apply(self, step: Step) -> str:
+        """Make the change of one step, return a short message."""
+        return self._actions()[step.action](step)
+
+    def _actions(self) -> Mapping[str, Callable[[Step], str]]:
+        return {
+            "mark_failed": self._mark_failed,
+            "orphan": self._orphan,
+            "helm_upgrade": self._helm_upgrade,
+            "patch": self._patch_mesh_config,
+            "delete": self._delete_replica_set,
+            "label": self._label_webhook,
+        }
+
+    def dry_run(self, step: Step) -> None:
+        """Ask the server whether it would accept the step."""
+        ref, metadata = step.object, {"uid": step.uid, "resource_version": step.resource_version}
+        if step.action == "orphan":
+            self.api.delete(DEPLOYMENT, ref.name, ref.namespace, propagation="Orphan", dry_run=True, **metadata)
+        elif step.action == "patch":
+            self.api.patch(MESHCONFIG, ref.name, step.desired, ref.namespace, strict=True, dry_run=True, **metadata)
+        elif step.action == "delete":
+            self.api.delete(REPLICASET, ref.name, ref.namespace, uid=step.uid, dry_run=True)
+        elif step.action == "label":
+            self.api.patch(_WEBHOOKS[ref.kind], ref.name, {"metadata": step.desired}, dry_run=True, **metadata)
+
+    def _mark_failed(self, step: Step) -> str:
+        return mark_failed(self.api, step.object.namespace, step.object.name, "the process that worked on it is gone")
+
+    def _orphan(self, step: Step) -> str:
+        """Delete the Deployment and keep its pods; Helm must not come before it is really gone."""
+        ref = step.object
+        self.api.delete(DEPLOYMENT, ref.name, ref.namespace, uid=step.uid, resource_version=step.resource_version, propagation="Orphan")
+        left, gone = poll_until(
+            lambda: self.api.get_or_none(DEPLOYMENT, ref.name, ref.namespace, metadata_only=True),
+            lambda found: found is None or found["metadata"]["uid"] != step.uid,
+            self.deadline,
+            interval=0.2,
+        )
+        if not gone and left is not None:
+            raise StepFailed(
+                f"{ref} is still there",
+                object=ref,
+                why=f"finalizers {', '.join(left['metadata'].get('finalizers') or ['none'])} are not removed: is the garbage collector running?",
+                state="it is marked for deletion, its pods are kept",
+                next="run the same command again when it is gone",
+            )
+        return "its pods keep serving"
+
+    def _helm_upgrade(self, step: Step) -> str:
+        revision = self.helm.upgrade(
+            step.object.name,
+            self.chart_path,
+            step.object.namespace,
+            dict(self.values),
+            deadline=self.deadline,
+            description=self.description,
+        )
+        return f"revision {revision}"
+
+    def _patch_mesh_config(self, step: Step) -> str:
+        ref = step.object
+        self.api.patch(
+            MESHCONFIG, ref.name, dict(step.desired), ref.namespace, uid=step.uid, resource_version=step.resource_version, strict=True
+        )
+        return ""
+
+    def _delete_replica_set(self, step: Step) -> str:
+        self.api.delete(REPLICASET, step.object.name, step.object.namespace, uid=step.uid)
+        return ""
+
+    def _label_webhook(self, step: Step) -> str:
+        kind = _WEBHOOKS[step.object.kind]
+        self.api.patch(kind, step.object.name, {"metadata": dict(step.desired)}, uid=step.uid, resource_version=step.resource_version)
+        return ""
