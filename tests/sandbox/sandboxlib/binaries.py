@@ -33,10 +33,15 @@ def directory(name: str) -> Path:
     wanted = SETS[name]
     key = hashlib.sha256()
     for pin in ("go.mod", "go.sum"):
-        key.update((paths.PINS / name / pin).read_bytes())
+        key.update((_pins(name) / pin).read_bytes())
     key.update(go_toolchain.REQUIREMENT.read_bytes())
     key.update(json.dumps([dict(wanted.binaries), dict(wanted.linked), dict(wanted.files), platform.machine()]).encode())
     return paths.cache() / "bin" / f"{name}-{key.hexdigest()[:12]}"
+
+
+def _pins(name: str) -> Path:
+    """The directory of the set's go.mod."""
+    return paths.PINS / (SETS[name].pins or name)
 
 
 @cache
@@ -98,7 +103,7 @@ def _run(command: list[str], name: str, position: str, later: int) -> None:
     started = time.monotonic()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            command, cwd=paths.PINS / name, env=go_toolchain.environment(),
+            command, cwd=_pins(name), env=go_toolchain.environment(),
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
         )
         try:
@@ -118,7 +123,7 @@ def _run(command: list[str], name: str, position: str, later: int) -> None:
             output.seek(0)
             tail = output.read().decode(errors="replace").splitlines()[-_TAIL_LINES:]
             shown = " ".join(repr(word) if " " in word else word for word in command)
-            raise SandboxError("\n".join([f"building {name} failed ({status}) in {paths.PINS / name}: {shown}", *tail]))
+            raise SandboxError("\n".join([f"building {name} failed ({status}) in {_pins(name)}: {shown}", *tail]))
     _say(f"{name} ({position}): built in {_clock(time.monotonic() - started)}")
 
 
@@ -126,7 +131,7 @@ def _copy_yaml(go: Path, name: str, source: str, destination: Path) -> None:
     """Copy the YAML files of one directory of a module (``module path:directory``) beside the binaries."""
     module, _, inside = source.partition(":")
     listed = subprocess.run(
-        [str(go), "list", "-m", "-f", "{{.Dir}}", module], cwd=paths.PINS / name, env=go_toolchain.environment(),
+        [str(go), "list", "-m", "-f", "{{.Dir}}", module], cwd=_pins(name), env=go_toolchain.environment(),
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
     )
     destination.mkdir(parents=True)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is built: one entry per set of binaries that share a go.mod in ``tests/sandbox/build/SET/``."""
+"""What is built: one entry per set of binaries. Its pins are the go.mod and go.sum in ``tests/sandbox/build/``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 KUBERNETES_VERSION = "1.34.4"
+# What the API server is told to be when an older one is wanted: it then behaves as that minor version (emulation),
+# and calls itself by the patch release of the same month.
+OLDER_VERSIONS = {"1.31": "1.31.14", "1.32": "1.32.12", "1.33": "1.33.8"}
 HELM_VERSION = "3.21.4"
 
 
@@ -17,22 +20,25 @@ HELM_VERSION = "3.21.4"
 class BinarySet:
     """``binaries`` maps the name a binary gets to its package; ``linked`` are the string variables set at link time
     (``-X``); ``files`` maps a directory of the output to a directory of a module whose YAML files it gets, as
-    ``module path:directory``; ``seconds`` is what a cold build took on two cores."""
+    ``module path:directory``; ``seconds`` is what a cold build took on two cores; ``pins`` is the directory of the
+    go.mod (default: called like the set)."""
 
     binaries: Mapping[str, str]
     seconds: int
     linked: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    pins: str = ""
 
 
-# Unset, the API server calls itself v0.0.0-master+$Format:%H$, which nothing that parses versions survives.
-_KUBERNETES_LINKED = {
-    "k8s.io/component-base/version.gitVersion": f"v{KUBERNETES_VERSION}",
-    "k8s.io/component-base/version.gitMajor": KUBERNETES_VERSION.split(".")[0],
-    "k8s.io/component-base/version.gitMinor": KUBERNETES_VERSION.split(".")[1],
-    "k8s.io/component-base/version.gitCommit": "0" * 40,
-    "k8s.io/component-base/version.gitTreeState": "clean",
-}
+
+def _kubernetes_linked(version: str) -> dict[str, str]:
+    """Unset, the API server calls itself v0.0.0-master+$Format:%H$, which nothing that parses versions survives."""
+    major, minor, _patch = version.split(".")
+    values = {
+        "gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor, "gitCommit": "0" * 40, "gitTreeState": "clean",
+    }
+    return {f"k8s.io/component-base/version.{name}": value for name, value in values.items()}
+
 
 # As in Helm's Makefile: its own version, and the Kubernetes version that `helm template` assumes (client-go v0.36).
 _HELM_LINKED = {
@@ -52,8 +58,15 @@ SETS: Mapping[str, BinarySet] = {
             for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
         },
         seconds=240,
-        linked=_KUBERNETES_LINKED,
+        linked=_kubernetes_linked(KUBERNETES_VERSION),
     ),
+    **{
+        f"kube-apiserver-{minor}": BinarySet(
+            binaries={f"kube-apiserver-{minor}": "k8s.io/kubernetes/cmd/kube-apiserver"},
+            seconds=10, linked=_kubernetes_linked(version), pins="kubernetes",
+        )
+        for minor, version in OLDER_VERSIONS.items()
+    },
     "kwok": BinarySet(
         binaries={"kwok": "sigs.k8s.io/kwok/cmd/kwok"},
         seconds=60,

@@ -44,8 +44,7 @@ class Cluster:
         ``say`` gets a line per stage. Raises SandboxError when it is up with other options, or when a component
         fails; then nothing of it is left.
         """
-        for set_name in options.binary_sets:
-            binaries.build([set_name])
+        binaries.build(options.binary_sets)
         with state.claimed(self.directory, create=True):
             record = state.Record.load(self.directory)
             if record is not None and record.complete and not self.dead_components():
@@ -96,7 +95,8 @@ class Cluster:
 
     def _clear(self) -> None:
         """End all processes and empty the directory (which is the lock, so it stays)."""
-        processes.stop(state.processes(self.directory).values())
+        # An API server takes seconds to end gracefully; nothing that it would still save is kept.
+        processes.stop(state.processes(self.directory).values(), patience=1.0)
         for entry in self.directory.iterdir():
             state.remove(entry) if entry.is_dir() else entry.unlink()
 

@@ -18,7 +18,9 @@ CONTROLLERS = ("kube-controller-manager", "kube-scheduler", "kwok")
 
 def argv(component: str, layout: Layout) -> list[str]:
     """The command line of ``component``; its binary set is built when it is not there yet."""
-    return [str(binaries.binary(component)), *_ARGUMENTS[component](layout)]
+    older = layout.options.older_version
+    binary = f"{component}-{older}" if component == "kube-apiserver" and older else component
+    return [str(binaries.binary(binary)), *_ARGUMENTS[component](layout)]
 
 
 def _etcd(layout: Layout) -> list[str]:
@@ -79,7 +81,7 @@ def _unhurried() -> list[str]:
 
 
 def _emulation(layout: Layout) -> list[str]:
-    version = layout.options.emulated_version
+    version = layout.options.older_version
     return [f"--emulated-version=kube={version}"] if version else []
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .binary_sets import API_ONLY_SETS, CLUSTER_SETS, KUBERNETES_VERSION
+from .binary_sets import API_ONLY_SETS, CLUSTER_SETS, KUBERNETES_VERSION, OLDER_VERSIONS
 from .errors import SandboxError
 
 _NEWEST = KUBERNETES_VERSION.rpartition(".")[0]
-KUBERNETES_VERSIONS = ("1.31", "1.32", "1.33", "1.34")
+KUBERNETES_VERSIONS = (*OLDER_VERSIONS, _NEWEST)
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,14 @@ class Options:
             raise SandboxError("--api-only has no controllers and no nodes: --mesh and --apps need the full control plane")
 
     @property
-    def emulated_version(self) -> str | None:
-        """The older minor version that the newest binaries act as, if any."""
+    def older_version(self) -> str | None:
+        """The older minor version that the newest code acts as, if any."""
         return None if self.kubernetes_version == _NEWEST else self.kubernetes_version
 
     @property
     def binary_sets(self) -> tuple[str, ...]:
-        return API_ONLY_SETS if self.api_only else CLUSTER_SETS
+        sets = API_ONLY_SETS if self.api_only else CLUSTER_SETS
+        return (*sets, f"kube-apiserver-{self.older_version}") if self.older_version else sets
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
