@@ -21,7 +21,7 @@ demo: ## a sandbox cluster with a mesh, upgraded by the playbook before your eye
 demo-down: ## remove everything that the demo started
 	@tools/demo-down
 
-.PHONY: test test-unit test-meta test-molecule test-integration binaries
+.PHONY: test test-unit test-meta test-molecule test-integration test-matrix binaries
 test: test-unit test-meta test-molecule test-integration ## all tests
 
 test-unit: ## decisions: plain data in, plan out
@@ -35,6 +35,9 @@ test-molecule: binaries ## roles and playbooks as a user runs them, on sandbox c
 
 test-integration: binaries ## modules against sandbox clusters
 	@$(STAGE) integration 900 $(IN_TREE) pytest tests/integration $(PYTEST)
+
+test-matrix: ## unit, sanity and documentation on the other supported ansible-core
+	@$(STAGE) matrix 300 tools/matrix
 
 binaries: ## build the sandbox's control plane into the cache (about 7 minutes, once)
 	@$(STAGE) binaries 600 tests/sandbox/sandbox build
