@@ -66,7 +66,8 @@ def merge(
     """Complete ``live_spec`` for the version whose preset is ``new_preset_spec``.
 
     * A key that live lacks is added from the new preset. Where the *old* preset had a zero value, an absent key is that
-      zero (Go's typed client leaves zeros out): it is no gap, and a new default does not move it.
+      zero (Go's typed client leaves zeros out): it is no gap, and a new default does not move it. The zero is then
+      written out, because a later run, whose old preset is this new one, could not tell any more.
     * A key that live has stays, except a sidecar image that is still the default of a release before
       ``target_version``; registry and mirror are kept.
     * ``user_spec`` (a partial spec) wins over everything.
@@ -120,7 +121,7 @@ class _Completion:
                 value, is_gap = self._whole(old_value, new_value, here)
                 if is_gap:
                     live[key] = value
-                    self._whys[here] = "missing in the live MeshConfig: taken from the target version's preset"
+                    self._whys.setdefault(here, "missing in the live MeshConfig: taken from the target version's preset")
             elif isinstance(live_value, dict) and isinstance(new_value, Mapping):
                 self.fill(live_value, old_value, new_value, here)
             elif isinstance(live_value, list) and isinstance(new_value, list) and element_key(here) is not None:
@@ -140,14 +141,17 @@ class _Completion:
             return {key: value for key, (value, _) in parts.items()}, any(is_gap for _, is_gap in parts.values()) or new_and_empty
         if old_value is _MISSING and not self._old_is_known:
             if new_value is True:
-                self._not_applied(path, False, False, new_value)
-                return False, False
+                return self._kept_zero(path, new_value), True
             return copy.deepcopy(new_value), not is_zero(new_value)
         if old_value is not _MISSING and is_zero(old_value):
-            if not is_zero(new_value):
-                self._not_applied(path, old_value, old_value, new_value)
-            return type(new_value)() if new_value is not None else None, False
+            return (copy.deepcopy(new_value), False) if is_zero(new_value) else (self._kept_zero(path, new_value), True)
         return copy.deepcopy(new_value), True
+
+    def _kept_zero(self, path: Path, new_value: Any) -> Any:
+        zero = type(new_value)()
+        self._whys[path] = "absent has meant this value so far; written out because the chart's default is another one now"
+        self._not_applied(path, zero, zero, new_value)
+        return zero
 
     def _fill_elements(self, live: list[Any], old: Any, new: list[Any], path: Path) -> None:
         for element in new:
@@ -188,12 +192,14 @@ class _Completion:
         untouched = same(live_value, old_value) or (is_zero(live_value) and is_zero(old_value))
         severity: Severity = "warning" if untouched else "info"
         why = _OPENS_THE_MESH.get(path, "an upgrade adds what is missing and never moves a value that the mesh runs with")
-        past = f"the chart's default changed from {_text(old_value)}" if self._old_is_known else "the earlier default is not known, the new one is"
-        what = f"{join(path)} stays {_text(live_value)}; {past}{' to' if self._old_is_known else ''} {_text(new_value)}"
+        past = f"changed from {_text(old_value)} to" if self._old_is_known else "of before is not known, now it is"
+        what = f"{join(path)} stays {_text(live_value)}; the chart's default {past} {_text(new_value)}"
         self._note(severity, "changed-default-not-applied", path, what, why, f"to take the new default, set {_option(path, new_value)}")
 
     def _left_out(self, path: Path, element: Any) -> None:
-        known = "it was there before and somebody removed it" if self._old_is_known else "somebody may have removed it: the earlier preset is not known"
+        known = "somebody removed it: the earlier preset had it"
+        if not self._old_is_known:
+            known = "somebody may have removed it: the earlier preset is not known"
         what = f"{join(path)} is in the target version's preset but not in the live list"
         remedy = f"to have it, set {_option(path[:-1], [element])}"
         self._note("info" if self._old_is_known else "warning", "removed-element-not-restored", path, what, known, remedy)
@@ -217,10 +223,7 @@ def _option(path: Path, value: Any) -> str:
     wrapped = value
     for at in range(len(path) - 1, -1, -1):
         part = path[at]
-        if part.startswith("["):
-            wrapped = [{element_key(path[:at]) or "": part[1:-1], **wrapped}]
-        else:
-            wrapped = {part: wrapped}
+        wrapped = [{element_key(path[:at]) or "": part[1:-1], **wrapped}] if part.startswith("[") else {part: wrapped}
     return f"mesh_config: {_text(wrapped)}"
 
 
