@@ -28,7 +28,7 @@ attributes:
     description: Supports being used with the C(async) keyword.
     support: full
     details:
-      - Without live progress.
+      - Without live progress. A O(kubeconfig) file that is encrypted with Ansible Vault may be gone before the module reads it.
   platform:
     description: Target operating systems of the host that the module runs on.
     support: full

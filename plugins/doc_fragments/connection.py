@@ -38,6 +38,6 @@ requirements:
 
     EXPLICIT = r"""
 notes:
-  - The cluster must be named. The module refuses to take whatever cluster is current; one of O(kubeconfig), O(context), O(host) or O(api_key)
-    must be given, as an option, in C(module_defaults) for C(group/meshops.lifecycle.all), or as a C(K8S_AUTH_*) variable.
+  - The cluster must be named. The module refuses to take whatever cluster is current; one of O(kubeconfig), O(context), O(host) or
+    O(api_key) must be given, as an option, in C(module_defaults) for C(group/meshops.lifecycle.all), or as a C(K8S_AUTH_*) variable.
 """

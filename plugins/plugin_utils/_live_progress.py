@@ -31,7 +31,11 @@ display = Display()
 class LiveProgressActionModule(KubeconfigActionModule):  # type: ignore[misc]
     """Runs the module while a thread prints what it appends to ``progress.jsonl`` in its temporary directory."""
 
+    _supports_async = True
+
     def _execute_module(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        # The base class does not know async; as in ansible.builtin's action plugin "normal".
+        kwargs.setdefault("wrap_async", bool(self._task.async_val) and not self._connection.has_native_async)
         with self._tailing(kwargs.get("task_vars") or {}):
             result: dict[str, Any] = super()._execute_module(*args, **kwargs)
         return result
