@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
@@ -23,7 +24,7 @@ class LifecycleError(Exception):
         why: str = "",
         state: str = "",
         next: str = "",
-        details: Mapping[str, object] | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(msg)
         self.msg = msg
@@ -31,7 +32,7 @@ class LifecycleError(Exception):
         self.why = why
         self.state = state
         self.next = next
-        self.details: dict[str, object] = dict(details or {})
+        self.details: dict[str, Any] = dict(details or {})
 
     def __str__(self) -> str:
         """Return the sentence(s) that a person reads first."""
@@ -55,7 +56,12 @@ class NotProven(LifecycleError):
 
 
 class WriteConflict(LifecycleError):
-    """The object is no longer in the state that the write was planned on (HTTP 409)."""
+    """The object is no longer in the state that the write was planned on (HTTP 409).
+
+    ``after_lost_answer`` is true when an earlier attempt of the same write got no answer, and so may have been what changed it.
+    """
+
+    after_lost_answer = False
 
 
 def refused(what: str, refusals: Sequence[Refusal]) -> Refused:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
@@ -25,7 +25,7 @@ class Finding:
     why: str
     remedy: str
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the public form that results carry."""
         return {
             "severity": self.severity,

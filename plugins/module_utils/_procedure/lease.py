@@ -14,13 +14,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Protocol
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, LifecycleError, Refused, WriteConflict
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
 SECONDS = 15
+# The same attempts in a row mean that something else than another run is in the way, for instance a missing namespace.
+ATTEMPTS = 5
 
 
 class LeaseStore(Protocol):
@@ -32,19 +35,36 @@ class LeaseStore(Protocol):
         """Return the Lease, or None when there is none."""
 
     def write(self, spec: Mapping[str, object], resource_version: str) -> str:
-        """Create (``resource_version`` empty) or replace the Lease, return its new resourceVersion; WriteConflict when somebody else was faster."""
+        """Create (``resource_version`` empty) or replace the Lease, return its new resourceVersion.
+
+        Raises WriteConflict when somebody else was faster.
+        """
 
     def delete(self, resource_version: str) -> None:
         """Delete the Lease if it still has this resourceVersion."""
 
 
 class Lease:
-    """The right to write, held by ``holder`` and renewed in the background until ``release``."""
+    """The right to write, held by ``holder`` inside ``with`` and renewed in the background.
 
-    def __init__(self, store: LeaseStore, holder: str, *, seconds: int = SECONDS, on_wait: Callable[[str], None] = lambda text: None) -> None:
+    ``deadline`` ends the watching of somebody else's Lease; ``on_wait`` is told what is waited for.
+    """
+
+    def __init__(
+        self,
+        store: LeaseStore,
+        holder: str,
+        *,
+        seconds: int = SECONDS,
+        deadline: Deadline | None = None,
+        on_wait: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self._store = store
         self._holder = holder
         self._seconds = seconds
+        # Others wait for the whole duration; the holder stops earlier, as with client-go's RenewDeadline (10 s of 15 s).
+        self._patience = seconds * 2 / 3
+        self._deadline = deadline or Deadline(float("inf"))
         self._on_wait = on_wait
         self._resource_version = ""
         self._renewed = 0.0
@@ -73,8 +93,8 @@ class Lease:
 
     def check(self) -> None:
         """Raise Interrupted when the Lease is lost: to be called before every write."""
-        if not self._lost and time.monotonic() - self._renewed > self._seconds:
-            self._lost = f"it could not be renewed for {self._seconds} s"
+        if not self._lost and time.monotonic() - self._renewed > self._patience:
+            self._lost = f"it could not be renewed for {self._patience:g} s"
         if self._lost:
             raise Interrupted(
                 "Stopped before the next write because the Lease was lost",
@@ -87,6 +107,7 @@ class Lease:
     def _acquire(self) -> None:
         since: float | None = None
         seen: tuple[object, object] = (None, None)
+        conflicts = 0
         while True:
             lease = self._store.read()
             holder, renewed, duration, version = _spec_of(lease)
@@ -94,17 +115,25 @@ class Lease:
                 if since is None:
                     since, seen = time.monotonic(), (holder, renewed)
                     self._on_wait(f"{self._store.ref} is held by {holder}: waiting up to {duration} s to see whether it is alive")
-                if (holder, renewed) != seen:
+                if (holder, renewed) != seen or self._deadline.expired:
                     raise self._refused(holder, renewed, duration)
                 if time.monotonic() - since < duration:
                     time.sleep(min(1.0, duration / 10))
                     continue
             try:
-                self._resource_version = self._store.write(self._spec(), version)
+                self._write(version)
             except WriteConflict:
+                conflicts += 1
+                if conflicts == ATTEMPTS:
+                    raise
                 continue
-            self._renewed = time.monotonic()
             return
+
+    def _write(self, version: str) -> None:
+        # The time before the request: others may see the new Lease long before its answer comes back.
+        began = time.monotonic()
+        self._resource_version = self._store.write(self._spec(), version)
+        self._renewed = began
 
     def _refused(self, holder: str, renewed: str, duration: int) -> Refused:
         return Refused(
@@ -117,32 +146,29 @@ class Lease:
         )
 
     def _spec(self) -> dict[str, object]:
-        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         return {"holderIdentity": self._holder, "leaseDurationSeconds": self._seconds, "renewTime": now}
 
     def _renew_until_stopped(self) -> None:
-        while not self._stop.wait(self._seconds / 3):
+        pause = self._seconds / 3
+        while not self._lost and not self._stop.wait(pause):
             try:
-                self._resource_version = self._store.write(self._spec(), self._resource_version)
-                self._renewed = time.monotonic()
-            except WriteConflict:
-                self._after_conflict()
+                self._renew()
+                pause = self._seconds / 3
             except LifecycleError:
-                # An API server that is away for a moment: check() decides by the age of the last renewal.
-                continue
-            if self._lost:
-                return
+                # An API server that is away for a moment: try sooner; check() decides by the age of the last renewal.
+                pause = self._seconds / 15
 
-    def _after_conflict(self) -> None:
-        """A lost answer to our own renewal looks like a conflict: only another holder means that the Lease is gone."""
+    def _renew(self) -> None:
         try:
+            self._write(self._resource_version)
+        except WriteConflict:
+            # A lost answer to our own renewal looks like a conflict: only another holder means that the Lease is gone.
             holder, _renewed, _duration, version = _spec_of(self._store.read())
-        except LifecycleError:
-            return
-        if holder == self._holder:
-            self._resource_version = version
-        else:
-            self._lost = f"{holder} has taken it" if holder else "somebody deleted it"
+            if holder == self._holder:
+                self._write(version)
+            else:
+                self._lost = f"{holder} has taken it" if holder else "somebody deleted it"
 
 
 def _spec_of(lease: Mapping[str, object] | None) -> tuple[str, str, int, str]:

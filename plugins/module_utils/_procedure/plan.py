@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -27,7 +29,7 @@ class Refusal:
     state: str
     next: str
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the public form that results carry."""
         return {
             "code": self.code,
@@ -58,6 +60,12 @@ class Plan:
     refusals: tuple[Refusal, ...] = ()
     findings: tuple[Finding, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse two steps with one id: the record and the outcomes could not tell them apart."""
+        twice = [step_id for step_id, count in Counter(step.id for step in self.steps).items() if count > 1]
+        if twice:
+            raise ValueError(f"more than one step has the id {', '.join(twice)}")
+
     @property
     def steps(self) -> tuple[Step, ...]:
         """All steps in order."""
@@ -73,7 +81,7 @@ class Plan:
         """The highest risk of any step."""
         return max((step.risk for step in self.steps), key=RISKS.index, default="none")
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the public form that results carry."""
         return {
             "id": self.id,
@@ -81,12 +89,13 @@ class Plan:
             "target": self.target,
             "risk": self.risk,
             "phases": [
-                {"name": phase.name, "provisional": phase.provisional, "steps": [step.as_dict() for step in phase.steps]} for phase in self.phases
+                {"name": phase.name, "provisional": phase.provisional, "steps": [step.as_dict() for step in phase.steps]}
+                for phase in self.phases
             ],
         }
 
 
-def plan_id(procedure: str, target: str, steps: Iterable[tuple[str, Mapping[str, object]]]) -> str:
+def plan_id(procedure: str, target: str, steps: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
     """Return 16 hexadecimal digits that are the same for the same intent."""
     text = json.dumps([procedure, target, [[name, desired] for name, desired in steps]], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -29,7 +29,8 @@ class Phase(Generic[Observed]):
     ``plan`` is pure. ``apply`` makes one step's change and returns a short message; it raises WriteConflict when the object
     is not in the state that the step was planned on, and any other LifecycleError when it failed.
     ``dry_run`` asks the server whether it would accept the step. ``enter`` waits, bounded, for what the phase needs before
-    it is planned on entry (for instance until a CRD knows a field), and raises when that does not come.
+    it is planned on entry (for instance until a CRD knows a field), and raises when that does not come; the first phase has
+    no entry, it is planned before the run begins.
     """
 
     name: str

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Plan
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,10 @@ class Record:
     def covers(self, plan: Plan) -> bool:
         """Return whether all that ``plan`` still wants was in the recorded plan, with the same desired values."""
         return all(self.steps.get(step.id) == digest(step.desired) for step in plan.steps)
+
+    def with_steps(self, steps: Iterable[Step]) -> Record:
+        """Return the record that also covers ``steps``: those that a later phase was planned with on entry."""
+        return Record(self.plan_id, {**self.steps, **{step.id: digest(step.desired) for step in steps}}, self.merge_base)
 
     def as_json(self) -> str:
         """Return the text that is kept in the cluster."""

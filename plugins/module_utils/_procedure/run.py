@@ -7,13 +7,20 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.apply import apply_steps
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, LifecycleError, NotProven, Refused, refused
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import (
+    Interrupted,
+    LifecycleError,
+    NotProven,
+    Refused,
+    refused,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.lease import Lease, LeaseStore
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -76,12 +83,12 @@ def run(procedure: Procedure[Observed], controls: Controls) -> Report[Observed]:
         if controls.check:
             _simulate(procedure, plan, report)
         elif plan.steps or record is not None:
-            with Lease(controls.lease, controls.holder, on_wait=controls.progress.line) as lease:
+            with Lease(controls.lease, controls.holder, deadline=controls.deadline, on_wait=controls.progress.line) as lease:
                 _apply(procedure, controls, lease, report)
         else:
             _prove(procedure, report)
     except LifecycleError as error:
-        _tell(error, report)
+        _tell(error, report, controls)
         raise
     return report
 
@@ -137,9 +144,15 @@ def _simulate(procedure: Procedure[Observed], plan: Plan, report: Report[Observe
     for phase_plan in plan.phases:
         for step in phase_plan.steps:
             dry_run = phases[phase_plan.name].dry_run
-            if dry_run is not None and not step.simulated:
-                dry_run(step)
-            report.outcomes.append(StepOutcome(step.id, phase_plan.name, "would_do", message=step.simulated and f"simulated: {step.simulated}"))
+            try:
+                if dry_run is not None and not step.simulated:
+                    dry_run(step)
+            except LifecycleError as error:
+                error.object = error.object or step.object
+                report.outcomes.append(StepOutcome(step.id, phase_plan.name, "failed", message=str(error)))
+                raise
+            message = step.simulated and f"simulated: {step.simulated}"
+            report.outcomes.append(StepOutcome(step.id, phase_plan.name, "would_do", message=message))
 
 
 def _apply(procedure: Procedure[Observed], controls: Controls, lease: Lease, report: Report[Observed]) -> None:
@@ -147,12 +160,17 @@ def _apply(procedure: Procedure[Observed], controls: Controls, lease: Lease, rep
     record = controls.record.read()
     observed = procedure.observe(record)
     plan = procedure.plan(observed)
-    if record is None or not record.covers(plan):
+    if plan.refusals:
+        raise refused(f"{plan.procedure} of {plan.target}", plan.refusals)
+    report.resumed = record is not None
+    if record is None or not record.covers(plan) or controls.expected_plan_id not in ("", record.plan_id):
         _refuse_changed_intent(report.plan, plan)
         base = {**procedure.merge_base(observed), **(record.merge_base if record is not None else {})}
-        record = record_of(plan, base)
-        lease.check()
-        controls.record.write(record)
+        # The plan that was shown and perhaps approved: with its id a killed run is resumed, also when less is left to do by now.
+        record = record_of(report.plan, base)
+        if plan.steps:
+            lease.check()
+            controls.record.write(record)
     report.plan, report.observed = plan, observed
     for number, phase in enumerate(procedure.phases):
         planned = plan.phases[number]
@@ -161,12 +179,28 @@ def _apply(procedure: Procedure[Observed], controls: Controls, lease: Lease, rep
             observed = procedure.observe(record)
         steps = tuple(phase.plan(observed))
         _refuse_more_risk(planned, steps)
+        record = _record_new(record, steps, controls, lease)
+        left = {step.id for step in steps}
+        report.outcomes += [_no_longer_needed(step, phase.name) for step in planned.steps if step.id not in left]
         _run_phase(procedure, phase, steps, record, controls, lease, report)
     procedure.settle()
     report.observed = procedure.observe(record)
     _prove(procedure, report)
     lease.check()
     controls.record.delete()
+
+
+def _record_new(record: Record, steps: tuple[Step, ...], controls: Controls, lease: Lease) -> Record:
+    """A later phase may be planned differently on entry; a run that is killed in it must still be resumed with the approved id."""
+    extended = record.with_steps(steps)
+    if extended != record:
+        lease.check()
+        controls.record.write(extended)
+    return extended
+
+
+def _no_longer_needed(step: Step, phase: str) -> StepOutcome:
+    return StepOutcome(step.id, phase, "unchanged", message="not needed any more when its phase was planned again")
 
 
 def _run_phase(
@@ -191,7 +225,6 @@ def _run_phase(
             )
 
     def apply(step: Step) -> str:
-        guard(step)
         controls.progress.line(f"{phase.name}: {step.action} {step.object}")
         return phase.apply(step)
 
@@ -200,7 +233,7 @@ def _run_phase(
         return fresh.get(step.id)
 
     started = time.monotonic()
-    outcomes, failure = apply_steps(phase.name, steps, apply, plan_again, controls.parallel)
+    outcomes, failure = apply_steps(phase.name, steps, guard, apply, plan_again, controls.parallel)
     report.outcomes += outcomes
     if failure is not None:
         raise failure
@@ -210,7 +243,7 @@ def _run_phase(
 
 def _refuse_changed_intent(shown: Plan, now: Plan) -> None:
     """The cluster was observed again under the Lease: only a plan that wants nothing new goes on."""
-    if not record_of(shown, {}).covers(now) or now.refusals:
+    if not record_of(shown, {}).covers(now):
         raise Refused(
             "The cluster changed between planning and the first write",
             why=f"plan {shown.id} was shown, plan {now.id} is what the cluster needs now",
@@ -249,13 +282,23 @@ def _prove(procedure: Procedure[Observed], report: Report[Observed]) -> None:
         )
 
 
-def _tell(error: LifecycleError, report: Report[Observed]) -> None:
+def _tell(error: LifecycleError, report: Report[Observed], controls: Controls) -> None:
     """Give the error what the caller needs to see what was and what was not done."""
     done = {outcome.id for outcome in report.outcomes}
     for phase in report.plan.phases:
         report.outcomes += [StepOutcome(step.id, phase.name, "not_run") for step in phase.steps if step.id not in done]
+    error.state = error.state or _state(report, controls)
+    error.next = error.next or "run the same command again: it goes on from here"
     error.details.setdefault("changed", report.changed)
     error.details.setdefault("plan", report.plan.as_dict())
     error.details.setdefault("plan_table", plan_table(report.plan))
     error.details.setdefault("steps", [outcome.as_dict() for outcome in report.outcomes])
     error.details.setdefault("findings", [finding.as_dict() for finding in report.findings])
+
+
+def _state(report: Report[Observed], controls: Controls) -> str:
+    """Say how far the run came, for errors that do not know it."""
+    count = Counter(outcome.outcome for outcome in report.outcomes)
+    if controls.check or not count["done"] + count["failed"]:
+        return "nothing was written by this run"
+    return f"{count['done']} of {len(report.outcomes)} steps are done, {count['failed']} failed, {count['not_run']} were not begun"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
@@ -50,9 +50,9 @@ class Step:
     why: str
     risk: Risk = "low"
     reversible: bool = True
-    desired: Mapping[str, object] = field(default_factory=dict)
-    before: Mapping[str, object] | None = None
-    after: Mapping[str, object] | None = None
+    desired: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
     uid: str = ""
     resource_version: str = ""
     needs: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class Step:
         place = f"{self.object.namespace}/" if self.object.namespace else ""
         return f"{self.action}:{self.object.kind}/{place}{self.object.name}"
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the public form that plans carry; values that may be secret stay out of it."""
         return {
             "id": self.id,
@@ -91,7 +91,7 @@ class StepOutcome:
     seconds: float = 0.0
     message: str = ""
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the public form that results carry."""
         return {
             "id": self.id,

@@ -28,4 +28,4 @@ def plan_table(plan: Plan) -> str:
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return ``rows`` with their cells padded to the widest of each column; the last column is left ragged."""
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
-    return ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[-1]]) for row in rows]
+    return ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows]
