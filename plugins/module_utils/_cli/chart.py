@@ -16,11 +16,15 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.error
 
 _FILES = ("Chart.yaml", "values.yaml", "values.schema.json")
 # Helm's own limits (helm pkg/chart/loader/archive.go, MaxDecompressedFileSize and MaxDecompressedChartSize).
+_TEMPLATES = "templates/"
 _MOST_FILE, _MOST_ARCHIVE = 5 * 1024 * 1024, 100 * 1024 * 1024
 
 
 class Chart(NamedTuple):
-    """What a chart says about itself; ``kube_version`` is a constraint such as ``>=1.22.0-0`` or empty."""
+    """What a chart says about itself.
+
+    ``kube_version`` is a constraint such as ``>=1.22.0-0`` or empty; ``templates`` are its template files by name.
+    """
 
     name: str
     version: str
@@ -29,6 +33,7 @@ class Chart(NamedTuple):
     values: dict[str, Any]
     schema: dict[str, Any] | None
     path: str
+    templates: dict[str, bytes]
 
 
 class ChartUnreadable(LifecycleError):
@@ -51,12 +56,13 @@ def read_chart(path: str) -> Chart:
         values=_mapping(path, "values.yaml", files),
         schema=_schema(path, files),
         path=path,
+        templates={name: data for name, data in files.items() if name.startswith(_TEMPLATES)},
     )
 
 
 def _from_directory(path: str) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
-    for name in _FILES:
+    for name in [*_FILES, *_template_names(path)]:
         try:
             with open(os.path.join(path, name), "rb") as stream:
                 files[name] = _limited(path, name, stream)
@@ -65,6 +71,11 @@ def _from_directory(path: str) -> dict[str, bytes]:
         except OSError as error:
             raise _unreadable(path, f"{name}: {error.strerror}") from error
     return files
+
+
+def _template_names(path: str) -> list[str]:
+    found = (os.path.join(place, name) for place, _folders, names in os.walk(os.path.join(path, _TEMPLATES)) for name in names)
+    return sorted(os.path.relpath(name, path).replace(os.sep, "/") for name in found)
 
 
 def _from_archive(path: str) -> dict[str, bytes]:
@@ -79,7 +90,7 @@ def _from_archive(path: str) -> dict[str, bytes]:
                 top, _, name = member.name.removeprefix("./").partition("/")
                 if member.name.startswith("/") or ".." in member.name.split("/"):
                     raise _unreadable(path, f"it has a path that leads outside: {member.name!r}")
-                if name not in _FILES:
+                if name not in _FILES and not (name.startswith(_TEMPLATES) and member.isreg()):
                     continue
                 stream = archive.extractfile(member) if member.isreg() else None
                 if stream is None or name in files:

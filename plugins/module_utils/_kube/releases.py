@@ -37,7 +37,8 @@ class ReleaseInfo(NamedTuple):
 class Release(NamedTuple):
     """One revision in full.
 
-    ``values`` are what the user gave, ``chart_values`` the chart's defaults; times are RFC 3339 as Helm wrote them.
+    ``values`` are what the user gave, ``chart_values`` the chart's defaults, ``templates`` the chart's template files by name;
+    times are RFC 3339 as Helm wrote them.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Release(NamedTuple):
     first_deployed: str
     last_deployed: str
     description: str
+    templates: dict[str, bytes]
 
 
 def list_releases(api: Api, namespace: str | None = None, name: str = "") -> list[ReleaseInfo]:
@@ -106,6 +108,7 @@ def decode_release(stored: bytes) -> Release:
         first_deployed=str(info.get("first_deployed") or ""),
         last_deployed=str(info.get("last_deployed") or ""),
         description=str(info.get("description") or ""),
+        templates={str(file["name"]): base64.b64decode(file.get("data") or "") for file in chart.get("templates") or ()},
     )
 
 

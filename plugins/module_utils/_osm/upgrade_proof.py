@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import UpgradeState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_steps import (
@@ -32,64 +33,68 @@ def _steps_left(state: UpgradeState) -> Iterator[Finding]:
 
 
 def _workloads(state: UpgradeState) -> Iterator[Finding]:
-    live = {workload.ref.name: workload for workload in state.workloads}
     for name, manifest in rendered_deployments(state):
-        workload = live.get(name)
-        if workload is None:
+        live = state.mesh.deployment(name)
+        if live is None:
             continue  # told by _steps_left: Helm has to bring it back
-        status = rollout_status(workload.fields)
+        ref = ObjectRef("Deployment", name, state.mesh.namespace)
+        status = rollout_status(live)
         if not status.done:
             yield Finding(
                 "error",
                 "not-rolled-out",
-                workload.ref,
+                ref,
                 f"the rollout is not complete: {status.message}",
                 "the control plane is not wholly on the new version",
-                f"look at its pods (kubectl describe pod -n {state.namespace} -l app={name}), then run the same command again",
+                f"look at its pods (kubectl describe pod -n {ref.namespace} -l app={name}), then run the same command again",
             )
-        wanted = ((manifest.get("metadata") or {}).get("labels") or {}).get(VERSION_LABEL)
-        found = ((workload.fields.get("metadata") or {}).get("labels") or {}).get(VERSION_LABEL)
+        wanted, found = _version_label(manifest), _version_label(live)
         if wanted and wanted != found:
             yield Finding(
                 "error",
                 "wrong-version",
-                workload.ref,
-                f"its version label is {found}, the chart says {wanted}",
-                "Helm did not update it",
+                ref,
+                f"its version label is {found or 'missing'}, the chart says {wanted}",
+                "Helm did not update it, or somebody wrote it back",
                 "run the same command again; if it stays, look for who else writes this object",
             )
 
 
+def _version_label(workload: Mapping[str, Any]) -> str:
+    return str(((workload.get("metadata") or {}).get("labels") or {}).get(VERSION_LABEL) or "")
+
+
 def _mesh_config(state: UpgradeState) -> Iterator[Finding]:
-    if state.mesh_config is None:
+    mesh = state.mesh
+    if mesh.mesh_config is None:
         yield Finding(
             "error",
             "no-mesh-config",
-            ObjectRef("MeshConfig", state.product.mesh_config_name, state.namespace),
+            mesh.mesh_config_ref,
             "there is no MeshConfig",
             "the injector and the controller cannot work without it",
-            f"look at {state.product.bootstrap}, which creates it from {state.product.preset_config_map}",
+            f"look at {mesh.product.bootstrap}, which creates it from {mesh.product.preset_config_map}",
         )
 
 
 def _webhooks(state: UpgradeState) -> Iterator[Finding]:
-    for webhook in state.webhooks:
-        for service in webhook.fields["services"]:
-            if not state.endpoints.get(service):
-                yield Finding(
-                    "error",
-                    "webhook-dead",
-                    webhook.ref,
-                    f"it calls service {service}, which has no ready endpoint",
-                    "with failurePolicy Fail no pod can be created in the namespaces of the mesh",
-                    f"look at the pods behind it (kubectl get pods -n {state.namespace}), then run the same command again",
-                )
-    if not any(webhook.ref.kind.startswith("Mutating") for webhook in state.webhooks):
+    mesh = state.mesh
+    for webhook in mesh.webhooks:
+        if webhook.endpoints is not None and webhook.endpoints <= 0:
+            yield Finding(
+                "error",
+                "webhook-dead",
+                webhook.ref,
+                "the service it calls has no ready endpoint" if webhook.endpoints == 0 else "the service it calls does not exist",
+                "with failurePolicy Fail no pod can be created in the namespaces of the mesh",
+                f"look at the pods behind it (kubectl get pods -n {mesh.namespace}), then run the same command again",
+            )
+    if not any(webhook.ref.kind == "MutatingWebhookConfiguration" for webhook in mesh.webhooks):
         yield Finding(
             "error",
             "no-webhook",
-            ObjectRef("MutatingWebhookConfiguration", state.product.mutating_webhook(state.mesh_name)),
+            ObjectRef("MutatingWebhookConfiguration", mesh.product.mutating_webhook(mesh.name)),
             "there is no injection webhook",
             "new pods get no sidecar",
-            f"look at {state.product.injector}, which creates it",
+            f"look at {mesh.product.injector}, which creates it",
         )

@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import MergeResult
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import Product
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission
 
 
@@ -55,34 +55,17 @@ class HelmState:
 
 
 @dataclass(frozen=True)
-class LiveObject:
-    """Identity of one live object, and those fields of it that a decision needs."""
-
-    ref: ObjectRef
-    uid: str
-    resource_version: str
-    fields: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class UpgradeState:
     """Everything that the plan, the refusals and the proof of an upgrade look at.
 
-    ``workloads`` are the live Deployments of the mesh (``fields``: the object), ``orphans`` the ReplicaSets of its
-    controller that no Deployment owns, or that none will own after the orphan step; ``webhooks`` carry their labels.
-    ``merge`` is the outcome of completing the MeshConfig; None while there is no MeshConfig to complete.
+    ``mesh_config_schema`` is the schema of ``spec`` in the live CRD, None when there is no CRD; ``merge`` is the outcome of
+    completing the MeshConfig, None while there is none to complete; ``carried`` tells what became of older values.
     """
 
-    product: Product
-    mesh_name: str
-    namespace: str
-    helm: HelmState | None
+    mesh: Mesh
+    helm: HelmState
     target: TargetChart
-    workloads: Sequence[LiveObject]
-    orphans: Sequence[LiveObject]
-    webhooks: Sequence[LiveObject]
-    mesh_config: LiveObject | None
-    mesh_config_schema: Mapping[str, Any] | None
     merge: MergeResult | None
-    values_findings: Sequence[Finding] = ()
-    endpoints: Mapping[str, int] = field(default_factory=dict)
+    mesh_config_schema: Mapping[str, Any] | None
+    carried: tuple[Finding, ...] = ()
+    refusals: tuple[Refusal, ...] = ()

@@ -11,7 +11,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import LiveObject, UpgradeState
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import secret_name
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import UpgradeState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission, Step
 
@@ -20,24 +21,20 @@ VERSION_LABEL = "app.kubernetes.io/version"
 
 def control_plane_steps(state: UpgradeState) -> list[Step]:
     """Free the release when it is stuck, orphan what Helm cannot patch, then upgrade through Helm."""
-    if state.helm is None or not helm_upgrade_needed(state):
+    if not helm_upgrade_needed(state):
         return []
     before = [*_unstick_release(state), *_orphan_deployments(state)]
     return [*before, _helm_upgrade(state, tuple(step.id for step in before))]
 
 
 def helm_upgrade_needed(state: UpgradeState) -> bool:
-    """Whether the release differs from what is wanted, or objects that its chart brings are missing."""
+    """Whether the release differs from what is wanted, or Deployments that its chart brings are missing."""
     helm, target = state.helm, state.target
-    if helm is None:
-        return False
-    live = {workload.ref.name for workload in state.workloads}
-    rendered = {name for name, _manifest in rendered_deployments(state)}
     return (
         helm.status != "deployed"
         or (helm.chart_name, helm.chart_version, helm.templates_digest) != (target.name, target.version, target.templates_digest)
         or helm.values != target.values
-        or not rendered <= live
+        or any(state.mesh.deployment(name) is None for name, _manifest in rendered_deployments(state))
     )
 
 
@@ -45,32 +42,30 @@ def rendered_deployments(state: UpgradeState) -> Iterator[tuple[str, Mapping[str
     """Yield (name, manifest) of each Deployment of the target chart that lives in the mesh's namespace."""
     for manifest in state.target.manifests:
         metadata = manifest.get("metadata") or {}
-        if manifest.get("kind") == "Deployment" and metadata.get("namespace", state.namespace) == state.namespace:
+        if manifest.get("kind") == "Deployment" and metadata.get("namespace", state.mesh.namespace) == state.mesh.namespace:
             yield str(metadata["name"]), manifest
 
 
-def selector_changes(state: UpgradeState) -> list[tuple[LiveObject, Mapping[str, Any], Mapping[str, Any]]]:
-    """Return (live Deployment, live selector, rendered selector) where they differ: apps/v1 selectors are immutable.
+def selector_changes(state: UpgradeState) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Return (live Deployment, rendered selector) where they differ: apps/v1 selectors are immutable.
 
     osm-edge 1.3 adds ``codebase: ""`` to the selector of osm-controller (osm-edge commit 1022c1e5).
     """
-    live = {workload.ref.name: workload for workload in state.workloads}
     changes = []
     for name, manifest in rendered_deployments(state):
-        if name in live:
-            old, new = live[name].fields["spec"]["selector"], manifest["spec"]["selector"]
-            if old != new:
-                changes.append((live[name], old, new))
+        live, wanted = state.mesh.deployment(name), manifest["spec"]["selector"]
+        if live is not None and live["spec"]["selector"] != wanted:
+            changes.append((live, wanted))
     return changes
 
 
 def _unstick_release(state: UpgradeState) -> Iterator[Step]:
     helm = state.helm
-    if helm is None or helm.pending_since is None:
+    if helm.pending_since is None:
         return
     yield Step(
         "mark_failed",
-        ObjectRef("Secret", f"sh.helm.release.v1.{helm.name}.v{helm.revision}", helm.namespace),
+        ObjectRef("Secret", secret_name(helm.name, helm.revision), helm.namespace),
         why=f"Helm refuses to work on a release that is {helm.status}; the process that began this revision is gone",
         desired={"status": "failed"},
         simulated="the record is Helm's own and only rewritten when it is applied",
@@ -79,23 +74,23 @@ def _unstick_release(state: UpgradeState) -> Iterator[Step]:
 
 
 def _orphan_deployments(state: UpgradeState) -> Iterator[Step]:
-    for live, old, new in selector_changes(state):
+    for live, wanted in selector_changes(state):
+        metadata, old = live["metadata"], live["spec"]["selector"]
+        ref = ObjectRef("Deployment", metadata["name"], metadata["namespace"])
         yield Step(
             "orphan",
-            live.ref,
-            why=f"its selector changes from {_labels(old)} to {_labels(new)}, which the API server refuses; the pods stay and serve",
+            ref,
+            why=f"its selector changes from {_labels(old)} to {_labels(wanted)}, which the API server refuses; its pods stay and serve",
             risk="disruptive",
-            desired={"selector": new},
-            uid=live.uid,
-            resource_version=live.resource_version,
-            permissions=(Permission("delete", "apps", "deployments", live.ref.namespace, live.ref.name),),
+            desired={"selector": wanted},
+            uid=metadata["uid"],
+            resource_version=metadata["resourceVersion"],
+            permissions=(Permission("delete", "apps", "deployments", ref.namespace, ref.name),),
         )
 
 
 def _helm_upgrade(state: UpgradeState, needs: tuple[str, ...]) -> Step:
     helm, target = state.helm, state.target
-    if helm is None:
-        raise ValueError("a mesh without a release is refused before it is planned")
     return Step(
         "helm_upgrade",
         ObjectRef("Release", helm.name, helm.namespace),
@@ -117,35 +112,35 @@ def _helm_upgrade(state: UpgradeState, needs: tuple[str, ...]) -> Step:
 
 def _why_helm(state: UpgradeState) -> str:
     helm, target = state.helm, state.target
-    if helm is None or helm.chart_version != target.version:
-        return f"{target.name} {helm.chart_version if helm else 'none'} → {target.version}"
+    if helm.chart_version != target.version:
+        return f"{target.name} {helm.chart_version} → {target.version}"
     if helm.status != "deployed":
         return f"revision {helm.revision} is {helm.status}"
     if helm.values != target.values:
-        return "values differ from the release's"
+        return "the values differ from the release's"
     if helm.templates_digest != target.templates_digest:
         return "same version, other templates"
-    return "objects of the chart are missing"
+    return "Deployments of the chart are missing"
 
 
 def mesh_config_steps(state: UpgradeState) -> list[Step]:
     """Complete the MeshConfig with one patch."""
-    live, merge = state.mesh_config, state.merge
-    if live is None or merge is None or not merge.changes:
+    mesh, merge = state.mesh, state.merge
+    if mesh.mesh_config is None or merge is None or not merge.changes:
         return []
-    spec = live.fields["spec"]
+    metadata, ref = mesh.mesh_config["metadata"], mesh.mesh_config_ref
     return [
         Step(
             "patch",
-            live.ref,
+            ref,
             why="; ".join(f"{change.path}: {change.why}" for change in merge.changes),
-            desired={"spec": merge_patch(spec, merge.spec)},
-            before={"spec": spec},
+            desired={"spec": merge_patch(mesh.mesh_config_spec, merge.spec)},
+            before={"spec": mesh.mesh_config_spec},
             after={"spec": merge.spec},
-            uid=live.uid,
-            resource_version=live.resource_version,
-            simulated="" if not control_plane_steps(state) else "the CRD of the new version, which knows the new fields, comes with it",
-            permissions=(Permission("patch", state.product.mesh_config_group, "meshconfigs", live.ref.namespace, live.ref.name),),
+            uid=metadata["uid"],
+            resource_version=metadata["resourceVersion"],
+            simulated="the CRD of the new version, which knows the new fields, comes with it" if control_plane_steps(state) else "",
+            permissions=(Permission("patch", mesh.product.mesh_config_group, "meshconfigs", ref.namespace, ref.name),),
         )
     ]
 
@@ -156,33 +151,35 @@ def finish_steps(state: UpgradeState) -> list[Step]:
 
 
 def _remove_orphans(state: UpgradeState) -> Iterator[Step]:
-    for orphan in state.orphans:
-        yield Step(
-            "delete",
-            orphan.ref,
-            why="left by the orphaned Deployment; its pods are replaced by the new Deployment's",
-            risk="disruptive",
-            reversible=False,
-            desired={"absent": True},
-            uid=orphan.uid,
-            simulated="" if orphan.fields.get("orphaned") else "it still belongs to its Deployment",
-            permissions=(Permission("delete", "apps", "replicasets", orphan.ref.namespace),),
-        )
+    """ReplicaSets of the controllers that no Deployment owns, or that none will own after the orphan step."""
+    leaving = {live["metadata"]["uid"] for live, _wanted in selector_changes(state)}
+    for found in state.mesh.replica_sets:
+        if not found.owner_uid or found.owner_uid in leaving:
+            yield Step(
+                "delete",
+                ObjectRef("ReplicaSet", found.name, state.mesh.namespace),
+                why="left by the orphaned Deployment; the pods of the new Deployment serve in place of its pods",
+                risk="disruptive",
+                reversible=False,
+                desired={"absent": True},
+                uid=found.uid,
+                simulated="it still belongs to its Deployment" if found.owner_uid else "",
+                permissions=(Permission("delete", "apps", "replicasets", state.mesh.namespace),),
+            )
 
 
 def _label_webhooks(state: UpgradeState) -> Iterator[Step]:
     version = state.target.app_version
-    for webhook in state.webhooks:
-        labels = webhook.fields["labels"]
-        if labels.get(VERSION_LABEL) != version:
-            resource = "mutatingwebhookconfigurations" if webhook.ref.kind.startswith("Mutating") else "validatingwebhookconfigurations"
+    for webhook in state.mesh.webhooks:
+        if webhook.labels.get(VERSION_LABEL) != version:
+            resource = "mutatingwebhookconfigurations" if webhook.ref.kind == "MutatingWebhookConfiguration" else "validatingwebhookconfigurations"
             yield Step(
                 "label",
                 webhook.ref,
                 why="the pods never update it, and the chart's cleanup hook selects by it: a later uninstall would leave the webhook behind",
                 desired={"labels": {VERSION_LABEL: version}},
-                before={"labels": labels},
-                after={"labels": {**labels, VERSION_LABEL: version}},
+                before={"labels": webhook.labels},
+                after={"labels": {**webhook.labels, VERSION_LABEL: version}},
                 uid=webhook.uid,
                 resource_version=webhook.resource_version,
                 permissions=(Permission("patch", "admissionregistration.k8s.io", resource, "", webhook.ref.name),),
