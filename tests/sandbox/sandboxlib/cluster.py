@@ -16,7 +16,7 @@ from pathlib import Path
 
 from . import binaries, components, mesh, paths, processes, startup, state
 from .api import Api
-from .apps import deploy_apps
+from .apps import deploy_apps, manifest
 from .audit import AuditLog, Event
 from .errors import SandboxError
 from .layout import Layout
@@ -37,6 +37,8 @@ class Cluster:
             raise SandboxError(f"{name!r} is no name for a cluster: up to 40 lower-case letters, digits and dashes")
         self.name = name
         self.directory = (home or paths.clusters()).absolute() / name
+        if ":" in str(self.directory):
+            raise SandboxError(f"{self.directory}: KUBECONFIG cannot hold a path with a colon; set MESHOPS_SANDBOX_HOME")
 
     def up(self, options: Options = Options(), say: Callable[[str], None] = lambda text: None) -> bool:
         """Bring the cluster up; False when it already was. What is dead or half-started is cleaned and started again.
@@ -44,6 +46,7 @@ class Cluster:
         ``say`` gets a line per stage. Raises SandboxError when it is up with other options, or when a component
         fails; then nothing of it is left.
         """
+        _check(options)
         binaries.build(options.binary_sets)
         with state.claimed(self.directory, create=True):
             record = state.Record.load(self.directory)
@@ -223,6 +226,14 @@ class Cluster:
         if component not in known:
             raise SandboxError(f"cluster {self.name} has no component {component}: it has {', '.join(sorted(known)) or 'none'}")
         return known[component]
+
+
+def _check(options: Options) -> None:
+    """Refuse a mesh or applications that there are none of, before anything is built or started."""
+    if options.mesh:
+        mesh.chart(options.mesh)
+    if options.apps:
+        manifest(options.apps, options.mesh_name)
 
 
 def all_clusters(home: Path | None = None) -> list[Cluster]:

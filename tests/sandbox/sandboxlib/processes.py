@@ -23,15 +23,16 @@ def _boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
-def _started(pid: int) -> str | None:
+def started(pid: int) -> str | None:
     """What tells this process from any other that had or will have its pid; None when it is gone (a zombie is)."""
     try:
         # The second field, the command in parentheses, may itself hold spaces and parentheses.
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        # A killed process is called a zombie while its other threads still end, and still hold its sockets.
+        ended = fields[0] in "ZX" and len(os.listdir(f"/proc/{pid}/task")) <= 1
     except (FileNotFoundError, ProcessLookupError):
         return None
-    state, ticks = fields[0], fields[19]
-    return None if state in "ZX" else f"{_boot()}:{ticks}"
+    return None if ended else f"{_boot()}-{fields[19]}"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Process:
     @property
     def alive(self) -> bool:
         self._reap()
-        return _started(self.pid) == self.started
+        return started(self.pid) == self.started
 
     def signal(self, number: int) -> None:
         """Send a signal, unless the process is gone."""
@@ -87,7 +88,7 @@ def start(argv: list[str], log: Path, pid_file: Path, environment: Mapping[str, 
         ],
         setsigmask=[], setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGPIPE],
     )
-    process = Process(pid, _started(pid) or "gone", argv, str(log))
+    process = Process(pid, started(pid) or "gone", argv, str(log))
     process.save(pid_file)
     return process
 
