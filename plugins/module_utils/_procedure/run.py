@@ -13,6 +13,11 @@ from dataclasses import dataclass, field
 from typing import Generic
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.apply import apply_steps
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.approval import (
+    refuse_changed_intent,
+    refuse_more_risk,
+    refuse_unapproved,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import (
     Interrupted,
@@ -24,11 +29,11 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.error
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.lease import Lease, LeaseStore
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import PhasePlan, Plan
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Plan
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Observed, Phase, Procedure
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.progress import Progress
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record, RecordStore, record_of
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import RISKS, Permission, Step, StepOutcome
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission, Step, StepOutcome
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.table import plan_table
 
 
@@ -78,7 +83,7 @@ def run(procedure: Procedure[Observed], controls: Controls) -> Report[Observed]:
     plan = procedure.plan(observed)
     report = Report(plan, observed, list(plan.findings), resumed=record is not None)
     try:
-        _refuse(plan, record, controls.expected_plan_id)
+        refuse_unapproved(plan, record, controls.expected_plan_id)
         _check_permissions(plan, controls, report)
         if controls.check:
             _simulate(procedure, plan, report)
@@ -91,22 +96,6 @@ def run(procedure: Procedure[Observed], controls: Controls) -> Report[Observed]:
         _tell(error, report, controls)
         raise
     return report
-
-
-def _refuse(plan: Plan, record: Record | None, expected_plan_id: str) -> None:
-    """Refuse a plan that has refusals, or that is not the approved one; a resumed run may do a subset of the approved plan."""
-    if plan.refusals:
-        raise refused(f"{plan.procedure} of {plan.target}", plan.refusals)
-    if not expected_plan_id or plan.id == expected_plan_id or not plan.steps:
-        return
-    if record is not None and record.plan_id == expected_plan_id and record.covers(plan):
-        return
-    raise Refused(
-        f"The plan is not the approved one: approved {expected_plan_id}, now {plan.id}",
-        why="the cluster or the options have changed since the plan was approved",
-        state="nothing was written by this run",
-        next=f"read the plan below, and if it is right run again with expected_plan_id={plan.id}\n{plan_table(plan)}",
-    )
 
 
 def _check_permissions(plan: Plan, controls: Controls, report: Report[Observed]) -> None:
@@ -164,7 +153,7 @@ def _apply(procedure: Procedure[Observed], controls: Controls, lease: Lease, rep
         raise refused(f"{plan.procedure} of {plan.target}", plan.refusals)
     report.resumed = record is not None
     if record is None or not record.covers(plan) or controls.expected_plan_id not in ("", record.plan_id):
-        _refuse_changed_intent(report.plan, plan)
+        refuse_changed_intent(report.plan, plan)
         base = {**procedure.merge_base(observed), **(record.merge_base if record is not None else {})}
         # The plan that was shown and perhaps approved: with its id a killed run is resumed, also when less is left to do by now.
         record = record_of(report.plan, base)
@@ -178,7 +167,7 @@ def _apply(procedure: Procedure[Observed], controls: Controls, lease: Lease, rep
             phase.enter()
             observed = procedure.observe(record)
         steps = tuple(phase.plan(observed))
-        _refuse_more_risk(planned, steps)
+        refuse_more_risk(planned, steps)
         record = _record_new(record, steps, controls, lease)
         left = {step.id for step in steps}
         report.outcomes += [_no_longer_needed(step, phase.name) for step in planned.steps if step.id not in left]
@@ -239,32 +228,6 @@ def _run_phase(
         raise failure
     if steps:
         controls.progress.line(f"{phase.name}: {len(steps)} of {len(steps)} steps in {time.monotonic() - started:.1f} s")
-
-
-def _refuse_changed_intent(shown: Plan, now: Plan) -> None:
-    """The cluster was observed again under the Lease: only a plan that wants nothing new goes on."""
-    if not record_of(shown, {}).covers(now):
-        raise Refused(
-            "The cluster changed between planning and the first write",
-            why=f"plan {shown.id} was shown, plan {now.id} is what the cluster needs now",
-            state="nothing was written by this run",
-            next=f"run again and read the new plan\n{plan_table(now)}",
-        )
-
-
-def _refuse_more_risk(planned: PhasePlan, steps: tuple[Step, ...]) -> None:
-    """A later phase that turns out riskier than it was shown must be approved again."""
-    known = {step.id for step in planned.steps}
-    allowed = max((RISKS.index(step.risk) for step in planned.steps), default=0)
-    for step in steps:
-        if RISKS.index(step.risk) > allowed or (step.risk == "destructive" and step.id not in known):
-            raise Interrupted(
-                f"Phase {planned.name} turned out to be riskier than planned: {step.id} is {step.risk}",
-                object=step.object,
-                why=step.why,
-                state="the phases before it are done",
-                next="run again with --check, read the new plan, and approve it by running without --check",
-            )
 
 
 def _prove(procedure: Procedure[Observed], report: Report[Observed]) -> None:
