@@ -214,7 +214,7 @@ class Mesh:
         """Environment of the injector's container: it has the default images of sidecar and init container."""
         deployment = self.deployment(self.product.injector) or {}
         containers = deployment.get("spec", {}).get("template", {}).get("spec", {}).get("containers") or ()
-        named = next((item for item in containers if item.get("name") == self.product.injector), {})
+        named: Object = next((item for item in containers if item.get("name") == self.product.injector), {})
         return {str(item["name"]): str(item.get("value") or "") for item in named.get("env") or ()}
 
 

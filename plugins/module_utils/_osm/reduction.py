@@ -167,7 +167,7 @@ def pod_traits(pod: Object) -> PodTraits | None:
     volume, container = _sidecar(spec)
     if container is None:
         return traits
-    init = next((item for item in spec.get("initContainers") or () if item["name"] in _INIT_CONTAINERS), {})
+    init: Object = next((item for item in spec.get("initContainers") or () if item["name"] in _INIT_CONTAINERS), {})
     return traits._replace(
         container=container["name"],
         volume=volume,

@@ -59,7 +59,7 @@ def _deployment(deployment: Object) -> Rollout:
     name, spec, status = deployment["metadata"]["name"], deployment.get("spec") or {}, deployment.get("status") or {}
     if _generation(deployment) > _count(status, "observedGeneration"):
         return Rollout("waiting", "Waiting for deployment spec update to be observed...")
-    progressing = next((item for item in status.get("conditions") or () if item.get("type") == "Progressing"), {})
+    progressing: Object = next((item for item in status.get("conditions") or () if item.get("type") == "Progressing"), {})
     if progressing.get("reason") == "ProgressDeadlineExceeded":
         return Rollout("failed", f'deployment "{name}" exceeded its progress deadline')
     total, updated, available = (_count(status, key) for key in ("replicas", "updatedReplicas", "availableReplicas"))
