@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = "ansible_collections/meshops/lifecycle"
+TYPED = ("plugins", "tools", "tests/meta", "tests/sandbox/sandboxlib")
 
 
 class Gate(NamedTuple):
@@ -78,7 +79,7 @@ def gates() -> list[Gate]:
         Gate(
             "mypy",
             "strict types",
-            ["mypy", f"--config-file={HERE}/pyproject.toml", *(f"{HERE}/{path}" for path in ("plugins/module_utils", *glob("tools/*.py")))],
+            ["mypy", f"--config-file={HERE}/pyproject.toml", *(f"{HERE}/{path}" for path in TYPED if glob(path))],
             directory="../../..",
         ),
         Gate("ruff", "Python lint", ["ruff", "check", "--quiet", "--output-format", "concise", "."]),
