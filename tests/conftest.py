@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,18 +15,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / "sandbox"))
-
 if TYPE_CHECKING:
     from sandboxlib.cluster import Cluster
     from sandboxlib.options import Options
 
 
 @contextmanager
-def _cluster(name: str, options: Options) -> Iterator[Cluster]:
+def _cluster(home: Path, name: str, options: Options) -> Iterator[Cluster]:
     from sandboxlib.cluster import Cluster
 
-    cluster = Cluster(name)
+    cluster = Cluster(name, home)
     try:
         cluster.up(options)
         yield cluster
@@ -55,7 +52,7 @@ def shared_cluster(sandbox_home: Path) -> Iterator[Cluster]:
     """One full cluster for the whole run: leave it as you found it, or work in the ``namespace`` fixture."""
     from sandboxlib.options import Options
 
-    with _cluster("shared", Options()) as cluster:
+    with _cluster(sandbox_home, "shared", Options()) as cluster:
         yield cluster
 
 
@@ -64,7 +61,7 @@ def api_cluster(sandbox_home: Path) -> Iterator[Cluster]:
     """One API server with its etcd for the whole run: no controllers, no nodes (a deleted namespace stays)."""
     from sandboxlib.options import Options
 
-    with _cluster("api", Options(api_only=True)) as cluster:
+    with _cluster(sandbox_home, "api", Options(api_only=True)) as cluster:
         yield cluster
 
 
@@ -72,7 +69,7 @@ def api_cluster(sandbox_home: Path) -> Iterator[Cluster]:
 def fresh_cluster(sandbox_home: Path) -> Iterator[Callable[[Options], Cluster]]:
     """Makes clusters that only this test has: ``fresh_cluster(Options(...))``; they are put down after it."""
     with ExitStack() as stack:
-        yield lambda options: stack.enter_context(_cluster(f"fresh-{uuid.uuid4().hex[:8]}", options))
+        yield lambda options: stack.enter_context(_cluster(sandbox_home, f"fresh-{uuid.uuid4().hex[:8]}", options))
 
 
 @pytest.fixture

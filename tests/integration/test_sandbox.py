@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from sandboxlib import binaries, components, go_toolchain, paths, processes
 from sandboxlib.audit import Event
-from sandboxlib.binary_sets import BinarySet
+from sandboxlib.binary_sets import SETS, BinarySet
 from sandboxlib.cluster import Cluster
 from sandboxlib.errors import SandboxError
 from sandboxlib.options import Options
@@ -122,14 +122,15 @@ def test_a_killed_component_is_seen_and_up_starts_again(fresh_cluster: FreshClus
 
 def test_a_failed_start_names_the_component_and_leaves_nothing(sandbox_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(components._ARGUMENTS, "kube-apiserver", lambda layout: ["--no-such-flag"])
-    cluster = Cluster("cannot-start")
-    with pytest.raises(SandboxError, match="kube-apiserver ended while the cluster was starting(.|\n)*no-such-flag"):
+    cluster = Cluster("cannot-start", sandbox_home)
+    with pytest.raises(SandboxError, match=r"kube-apiserver ended while the cluster was starting(.|\n)*no-such-flag"):
         cluster.up(API_ONLY)
     assert not cluster.directory.exists()
     assert not processes_that_name(cluster.directory)
 
 
-def test_commands_about_a_cluster_that_is_not_there(sandbox_home: Path) -> None:
+@pytest.mark.usefixtures("sandbox_home")
+def test_commands_about_a_cluster_that_is_not_there() -> None:
     for arguments in (("kubeconfig", "absent"), ("up", "../escape"), ("up", "meshless", "--mesh", "osm-edge=0.0.0")):
         refused = sandbox(*arguments)
         assert refused.returncode == 1
@@ -140,7 +141,8 @@ def test_commands_about_a_cluster_that_is_not_there(sandbox_home: Path) -> None:
 
 def test_what_is_kept_on_disk_is_private(api_cluster: Cluster) -> None:
     exposed = [
-        path for path in (api_cluster.directory, *api_cluster.directory.glob("*"), *api_cluster.directory.glob("*/*"))
+        path
+        for path in (api_cluster.directory, *api_cluster.directory.glob("*"), *api_cluster.directory.glob("*/*"))
         if path.suffix in (".key", ".kubeconfig") or path.name == "kubeconfig" or path.is_dir()
         if path.stat().st_mode & 0o077
     ]
@@ -159,9 +161,7 @@ def test_a_recycled_pid_is_never_killed() -> None:
 # What a cluster can do
 
 
-@pytest.mark.parametrize(
-    ("version", "reported", "has_newest_api"), [("1.31", "v1.31.14", False), ("1.34", "v1.34.4", True)]
-)
+@pytest.mark.parametrize(("version", "reported", "has_newest_api"), [("1.31", "v1.31.14", False), ("1.34", "v1.34.4", True)])
 def test_versions(fresh_cluster: FreshCluster, version: str, reported: str, has_newest_api: bool) -> None:
     cluster = fresh_cluster(Options(kubernetes_version=version, nodes=1))
     answer = cluster.api.get("/version")
@@ -201,7 +201,8 @@ def test_a_user_may_what_rbac_grants(shared_cluster: Cluster, namespace: str) ->
     assert "configmap/kube-root-ca.crt" in shared_cluster.kubectl(*read)
     asked = [event for event in shared_cluster.audit_since(mark) if event.user == "reader@example.com" and event.resource]
     assert [(event.verb, event.resource, event.code) for event in asked] == [
-        ("list", "configmaps", 403), ("list", "configmaps", 200),
+        ("list", "configmaps", 403),
+        ("list", "configmaps", 200),
     ]
 
 
@@ -270,11 +271,12 @@ def tiny_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(go_toolchain, "go", lambda: go)
     monkeypatch.setattr(paths, "PINS", pins)
     monkeypatch.setenv("MESHOPS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(binaries.SETS, "tiny", BinarySet(binaries={"renamed": "example.invalid/tiny"}, seconds=5))
+    monkeypatch.setitem(SETS, "tiny", BinarySet(binaries={"renamed": "example.invalid/tiny"}, seconds=5))
     return pins / "tiny"
 
 
-def test_two_callers_build_once(tiny_set: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("tiny_set")
+def test_two_callers_build_once(capfd: pytest.CaptureFixture[str]) -> None:
     callers = [threading.Thread(target=binaries.build, args=(["tiny"],)) for _caller in range(2)]
     for caller in callers:
         caller.start()
@@ -290,7 +292,7 @@ def test_two_callers_build_once(tiny_set: Path, capfd: pytest.CaptureFixture[str
 
 def test_a_failed_build_shows_the_command_and_its_last_lines(tiny_set: Path) -> None:
     (tiny_set / "main.go").write_text("package main\n\nfunc main() { undefined() }\n")
-    with pytest.raises(SandboxError, match="building tiny failed(.|\n)*go build -trimpath(.|\n)*undefined: undefined"):
+    with pytest.raises(SandboxError, match=r"building tiny failed(.|\n)*go build -trimpath(.|\n)*undefined: undefined"):
         binaries.build(["tiny"])
     assert not binaries.directory("tiny").exists()
 

@@ -29,9 +29,7 @@ class Api:
             pem.flush()
             context.load_cert_chain(pem.name)
         # No proxy: the server is on this machine.
-        self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-        )
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None, timeout: float = 10.0) -> Any:
         """The decoded JSON answer; raises HTTPError for a refusal, URLError when nobody answers."""

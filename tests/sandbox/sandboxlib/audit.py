@@ -109,7 +109,8 @@ class AuditLog:
         """The writes behind the mark: by ``user`` if given, otherwise by anybody who is not a component of the sandbox;
         with ``user_agent``, only of clients that call themselves something beginning with it."""
         return [
-            event for event in self.events(since)
+            event
+            for event in self.events(since)
             if event.write
             and (event.user == user if user is not None else not is_component(event.user))
             and (user_agent is None or event.user_agent.startswith(user_agent))

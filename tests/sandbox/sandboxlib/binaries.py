@@ -58,7 +58,7 @@ def build(names: Iterable[str]) -> None:
     """Build the sets that are not in the cache, one after the other; raises SandboxError with the build's last lines."""
     missing = [name for name in names if not directory(name).exists()]
     for position, name in enumerate(missing):
-        later = sum(SETS[other].seconds for other in missing[position + 1:])
+        later = sum(SETS[other].seconds for other in missing[position + 1 :])
 
         def waiting(name: str = name) -> None:
             _say(f"{name}: another process is building it, waiting ...")
@@ -103,8 +103,12 @@ def _run(command: list[str], name: str, position: str, later: int) -> None:
     started = time.monotonic()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            command, cwd=_pins(name), env=go_toolchain.environment(),
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            command,
+            cwd=_pins(name),
+            env=go_toolchain.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
         try:
             while True:
@@ -131,8 +135,13 @@ def _copy_yaml(go: Path, name: str, source: str, destination: Path) -> None:
     """Copy the YAML files of one directory of a module (``module path:directory``) beside the binaries."""
     module, _, inside = source.partition(":")
     listed = subprocess.run(
-        [str(go), "list", "-m", "-f", "{{.Dir}}", module], cwd=_pins(name), env=go_toolchain.environment(),
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
+        [str(go), "list", "-m", "-f", "{{.Dir}}", module],
+        cwd=_pins(name),
+        env=go_toolchain.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     destination.mkdir(parents=True)
     for manifest in sorted((Path(listed.stdout.strip()) / inside).glob("*.yaml")):

@@ -30,12 +30,15 @@ class BinarySet:
     pins: str = ""
 
 
-
 def _kubernetes_linked(version: str) -> dict[str, str]:
     """Unset, the API server calls itself v0.0.0-master+$Format:%H$, which nothing that parses versions survives."""
     major, minor, _patch = version.split(".")
     values = {
-        "gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor, "gitCommit": "0" * 40, "gitTreeState": "clean",
+        "gitVersion": f"v{version}",
+        "gitMajor": major,
+        "gitMinor": minor,
+        "gitCommit": "0" * 40,
+        "gitTreeState": "clean",
     }
     return {f"k8s.io/component-base/version.{name}": value for name, value in values.items()}
 
@@ -50,12 +53,11 @@ _HELM_LINKED = {
     "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor": "36",
 }
 
-SETS: Mapping[str, BinarySet] = {
+SETS: dict[str, BinarySet] = {
     "etcd": BinarySet(binaries={"etcd": "go.etcd.io/etcd/server/v3"}, seconds=30),
     "kubernetes": BinarySet(
         binaries={
-            name: f"k8s.io/kubernetes/cmd/{name}"
-            for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+            name: f"k8s.io/kubernetes/cmd/{name}" for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
         },
         seconds=240,
         linked=_kubernetes_linked(KUBERNETES_VERSION),
@@ -63,7 +65,9 @@ SETS: Mapping[str, BinarySet] = {
     **{
         f"kube-apiserver-{minor}": BinarySet(
             binaries={f"kube-apiserver-{minor}": "k8s.io/kubernetes/cmd/kube-apiserver"},
-            seconds=10, linked=_kubernetes_linked(version), pins="kubernetes",
+            seconds=10,
+            linked=_kubernetes_linked(version),
+            pins="kubernetes",
         )
         for minor, version in OLDER_VERSIONS.items()
     },

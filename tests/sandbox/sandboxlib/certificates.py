@@ -28,9 +28,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 def private_key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     """The key as "EC PRIVATE KEY": the API server reads no PKCS #8 for service accounts."""
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-    )
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
 
 
 def new_service_account_key(path: Path) -> None:
@@ -76,9 +74,7 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         return self._sign(subject, alternatives, ExtendedKeyUsageOID.SERVER_AUTH)
 
-    def _sign(
-        self, subject: x509.Name, alternatives: list[x509.GeneralName], usage: x509.ObjectIdentifier
-    ) -> tuple[bytes, bytes]:
+    def _sign(self, subject: x509.Name, alternatives: list[x509.GeneralName], usage: x509.ObjectIdentifier) -> tuple[bytes, bytes]:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(subject, self._certificate.subject, key.public_key()).add_extension(
             x509.ExtendedKeyUsage([usage]), critical=False
@@ -90,10 +86,14 @@ class Authority:
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()
-        .subject_name(subject).issuer_name(issuer).public_key(key).serial_number(x509.random_serial_number())
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
         # An hour back: a clock that was just set right must not make the certificate one from the future.
-        .not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + _LIFETIME)
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + _LIFETIME)
     )

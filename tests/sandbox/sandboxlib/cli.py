@@ -17,21 +17,20 @@ from . import binaries, state
 from .binary_sets import CLUSTER_SETS, SETS
 from .cluster import Cluster, all_clusters
 from .errors import SandboxError
-from .options import KUBERNETES_VERSIONS, Options
+from .options import DEFAULTS, KUBERNETES_VERSIONS, Options
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sandbox", description="Real Kubernetes control planes on loopback, without containers.")
     commands = parser.add_subparsers(dest="command", required=True)
-    defaults = Options()
     up = commands.add_parser("up", help="bring a cluster up; nothing happens when it is up with the same options")
     up.add_argument("name")
-    up.add_argument("--nodes", type=int, default=defaults.nodes, help="number of nodes (default: %(default)s)")
+    up.add_argument("--nodes", type=int, default=DEFAULTS.nodes, help="number of nodes (default: %(default)s)")
     up.add_argument("--mesh", default="", metavar="PRODUCT=VERSION", help="install a mesh, for example osm-edge=1.2.3")
-    up.add_argument("--mesh-name", default=defaults.mesh_name, metavar="NAME", help="(default: %(default)s)")
-    up.add_argument("--mesh-namespace", default=defaults.mesh_namespace, metavar="NAMESPACE", help="(default: %(default)s)")
+    up.add_argument("--mesh-name", default=DEFAULTS.mesh_name, metavar="NAME", help="(default: %(default)s)")
+    up.add_argument("--mesh-namespace", default=DEFAULTS.mesh_namespace, metavar="NAMESPACE", help="(default: %(default)s)")
     up.add_argument("--apps", default="", metavar="SET", help="deploy sample applications, for example bookstore")
-    up.add_argument("--kubernetes-version", default=defaults.kubernetes_version, choices=KUBERNETES_VERSIONS, help="(default: %(default)s)")
+    up.add_argument("--kubernetes-version", default=DEFAULTS.kubernetes_version, choices=KUBERNETES_VERSIONS, help="(default: %(default)s)")
     up.add_argument("--api-only", action="store_true", help="only etcd and the API server: no controllers, no nodes")
     kubeconfig = commands.add_parser("kubeconfig", help="print the path of a cluster's kubeconfig")
     kubeconfig.add_argument("name")
@@ -72,7 +71,7 @@ def _status() -> None:
         return
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _down(arguments: argparse.Namespace) -> None:
@@ -93,7 +92,7 @@ def _say(text: str) -> None:
     print(text, flush=True)
 
 
-def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+def _terminated(number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 

@@ -10,7 +10,8 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from .audit import AuditLog, Event
 from .errors import SandboxError
 from .layout import Layout
 from .loopback import free_network, free_port
-from .options import Options
+from .options import DEFAULTS, Options
 from .standin import STANDIN_NAME, StandIn
 from .users import PROBE, User, kubeconfig_for, usable_groups
 
@@ -40,7 +41,7 @@ class Cluster:
         if ":" in str(self.directory):
             raise SandboxError(f"{self.directory}: KUBECONFIG cannot hold a path with a colon; set MESHOPS_SANDBOX_HOME")
 
-    def up(self, options: Options = Options(), say: Callable[[str], None] = lambda text: None) -> bool:
+    def up(self, options: Options = DEFAULTS, say: Callable[[str], None] = lambda text: None) -> bool:
         """Bring the cluster up; False when it already was. What is dead or half-started is cleaned and started again.
 
         ``say`` gets a line per stage. Raises SandboxError when it is up with other options, or when a component
@@ -71,8 +72,8 @@ class Cluster:
         for attempt in range(1, _ATTEMPTS + 1):
             self._clear()
             layout = Layout(self.directory, options, free_network(), free_port(), free_port())
-            created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-            record = state.Record(layout, complete=False, created=created, service_range=layout.network.service_range)
+            created = datetime.now(UTC).isoformat(timespec="seconds")
+            record = state.Record(layout, complete=False, created=created)
             record.save()
             try:
                 startup.prepare(layout)
@@ -86,7 +87,7 @@ class Cluster:
             mesh.install(self, options, say)
         if options.apps:
             deploy_apps(self, options, say)
-        state.Record(layout, complete=True, created=created, service_range=record.service_range).save()
+        replace(record, complete=True).save()
 
     def down(self) -> bool:
         """End what was started for the cluster and remove its directory; False when there was none."""
@@ -120,8 +121,7 @@ class Cluster:
     @property
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig (user ``sandbox-admin``)."""
-        self.record  # refuses when there is no cluster
-        return self.directory / "kubeconfig"
+        return self.layout.directory / "kubeconfig"
 
     @property
     def server(self) -> str:
@@ -130,7 +130,7 @@ class Cluster:
     @property
     def service_range(self) -> str:
         """The range of cluster IPs, a part of 127/8: local processes can listen on them."""
-        return self.record.service_range
+        return self.layout.network.service_range
 
     def dead_components(self) -> list[str]:
         """The components that were started and do not run any more."""
@@ -157,7 +157,11 @@ class Cluster:
 
     def _run(self, command: str, arguments: Sequence[str], stdin: str) -> str:
         done = subprocess.run(
-            [str(binaries.binary(command)), *arguments], input=stdin, env=self.environment(), capture_output=True, text=True,
+            [str(binaries.binary(command)), *arguments],
+            input=stdin,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
         )
         if done.returncode:
             raise SandboxError(f"{command} {' '.join(arguments)} failed ({done.returncode}): {done.stderr.strip()}")
@@ -206,11 +210,12 @@ class Cluster:
         """Start a component again that was stopped or killed, with the arguments it had, on the same port."""
         if self.process(component).alive:
             return
+        layout = self.layout
         if component == STANDIN_NAME:
             self.standin.start()
-            return
-        layout = self.layout
-        startup.start_components(layout, [component])
+        else:
+            startup.start_components(layout, [component])
+        self.record.save()  # with the new pid
         if component in components.API:
             api = self.api
             startup.wait(layout, [component], "the API server to be ready again", lambda: api.ready)

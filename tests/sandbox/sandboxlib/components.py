@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from . import binaries
 from .layout import Layout
-from .users import KWOK, CONTROLLER_MANAGER, SCHEDULER, kubeconfig_for
+from .users import CONTROLLER_MANAGER, KWOK, SCHEDULER, kubeconfig_for
 
 API = ("etcd", "kube-apiserver")
 CONTROLLERS = ("kube-controller-manager", "kube-scheduler", "kwok")
@@ -26,9 +26,13 @@ def argv(component: str, layout: Layout) -> list[str]:
 def _etcd(layout: Layout) -> list[str]:
     client, peer = f"http://{layout.network.etcd_client}", f"http://{layout.network.etcd_peer}"
     return [
-        "--name=sandbox", f"--data-dir={layout.directory / 'etcd'}",
-        f"--listen-client-urls={client}", f"--advertise-client-urls={client}",
-        f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=sandbox={peer}",
+        "--name=sandbox",
+        f"--data-dir={layout.directory / 'etcd'}",
+        f"--listen-client-urls={client}",
+        f"--advertise-client-urls={client}",
+        f"--listen-peer-urls={peer}",
+        f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=sandbox={peer}",
         "--unsafe-no-fsync",  # its data never outlives the cluster
         "--log-level=warn",
     ]
@@ -38,18 +42,24 @@ def _apiserver(layout: Layout) -> list[str]:
     pki = layout.pki
     arguments = [
         f"--etcd-servers=http://{layout.network.etcd_client}",
-        "--bind-address=127.0.0.1", f"--secure-port={layout.api_port}",
+        # Two clusters may start on the same network; the one that loses must not write into the winner's etcd meanwhile.
+        f"--etcd-prefix=/registry-{layout.api_port}",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={layout.api_port}",
         # Endpoints may not be loopback addresses, and a machine without a network has no other: one reserved for examples.
         "--advertise-address=192.0.2.1",
-        f"--tls-cert-file={pki / 'apiserver.crt'}", f"--tls-private-key-file={pki / 'apiserver.key'}",
+        f"--tls-cert-file={pki / 'apiserver.crt'}",
+        f"--tls-private-key-file={pki / 'apiserver.key'}",
         f"--client-ca-file={pki / 'ca.crt'}",
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={pki / 'service-account.key'}",
         f"--service-account-signing-key-file={pki / 'service-account.key'}",
-        "--authorization-mode=RBAC", "--allow-privileged",
+        "--authorization-mode=RBAC",
+        "--allow-privileged",
         # Inside 127/8: a local process can listen on a Service's cluster IP, which makes webhooks with a Service work.
         f"--service-cluster-ip-range={layout.network.service_range}",
-        f"--audit-policy-file={layout.directory / 'audit-policy.yaml'}", f"--audit-log-path={layout.audit_log}",
+        f"--audit-policy-file={layout.directory / 'audit-policy.yaml'}",
+        f"--audit-log-path={layout.audit_log}",
         "--audit-log-mode=blocking",  # a request's line is written before its answer is sent
         "--audit-log-maxsize=100000",  # megabytes: never rotated, so that a mark (an offset) stays valid
         "--kubelet-preferred-address-types=InternalIP",
@@ -67,7 +77,8 @@ def _controller_manager(layout: Layout) -> list[str]:
         "--controllers=*,-horizontal-pod-autoscaler-controller",  # there is no metrics API
         # A busy machine delays KWOK's heartbeats; pods of a node that was once lost never become ready again.
         "--node-monitor-grace-period=4h",
-        *_unhurried(), *_emulation(layout),
+        *_unhurried(),
+        *_emulation(layout),
     ]
 
 
@@ -87,8 +98,11 @@ def _emulation(layout: Layout) -> list[str]:
 
 def _kwok(layout: Layout) -> list[str]:
     return [
-        f"--kubeconfig={kubeconfig_for(layout, KWOK)}", "--manage-all-nodes", "--node-ip=127.0.0.1",
-        f"--node-port={layout.kubelet_port}", "--v=WARN",
+        f"--kubeconfig={kubeconfig_for(layout, KWOK)}",
+        "--manage-all-nodes",
+        "--node-ip=127.0.0.1",
+        f"--node-port={layout.kubelet_port}",
+        "--v=WARN",
         "--cidr=10.128.0.0/12",  # the default /24 per node is fewer addresses than a node may have pods here
         *(f"--config={path}" for path in sorted((layout.directory / "stages").glob("*.yaml"))),
     ]

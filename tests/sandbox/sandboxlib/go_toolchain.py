@@ -61,7 +61,9 @@ def _install(home: Path) -> None:
     try:
         subprocess.run(
             [*pip, "--no-deps", "--require-hashes", "--target", str(scratch), "-r", str(REQUIREMENT)],
-            check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr,
         )
         scratch.rename(home)
     except subprocess.CalledProcessError as error:

@@ -41,8 +41,14 @@ def install(cluster: Cluster, options: Options, say: Callable[[str], None]) -> N
     name, namespace = options.mesh_name, options.mesh_namespace
     cluster.standin.start()
     cluster.helm(
-        "install", name, str(path), "--namespace", namespace, "--create-namespace",
-        "--set", f"{_VALUES_ROOT[product]}.meshName={name}",
+        "install",
+        name,
+        str(path),
+        "--namespace",
+        namespace,
+        "--create-namespace",
+        "--set",
+        f"{_VALUES_ROOT[product]}.meshName={name}",
     )
     _wait_for_bootstrap(cluster, product, name, namespace)
     wait_for_rollouts(cluster.api, [namespace])

@@ -37,9 +37,7 @@ class Options:
         if self.nodes < 0:
             raise SandboxError(f"--nodes {self.nodes}: a cluster has no negative number of nodes")
         if self.kubernetes_version not in KUBERNETES_VERSIONS:
-            raise SandboxError(
-                f"--kubernetes-version {self.kubernetes_version}: this sandbox can be {', '.join(KUBERNETES_VERSIONS)}"
-            )
+            raise SandboxError(f"--kubernetes-version {self.kubernetes_version}: this sandbox can be {', '.join(KUBERNETES_VERSIONS)}")
         if self.api_only and (self.mesh or self.apps):
             raise SandboxError("--api-only has no controllers and no nodes: --mesh and --apps need the full control plane")
 
@@ -62,3 +60,6 @@ class Options:
         return ", ".join(
             f"{name.replace('_', '-')} {mine[name]!r} instead of {theirs[name]!r}" for name in mine if mine[name] != theirs[name]
         )
+
+
+DEFAULTS = Options()

@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -76,17 +76,21 @@ class Process:
             pass
 
 
-def start(argv: list[str], log: Path, pid_file: Path, environment: Mapping[str, str] | None = None) -> Process:
+def start(argv: list[str], log: Path, pid_file: Path) -> Process:
     """Start ``argv`` in a session of its own (Ctrl-C of the caller does not reach it), appending its output to ``log``."""
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     pid = os.posix_spawn(
-        argv[0], argv, dict(os.environ if environment is None else environment), setsid=True,
+        argv[0],
+        argv,
+        os.environ,
+        setsid=True,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), append, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
-        setsigmask=[], setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGPIPE],
+        setsigmask=[],
+        setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGPIPE],
     )
     process = Process(pid, started(pid) or "gone", argv, str(log))
     process.save(pid_file)

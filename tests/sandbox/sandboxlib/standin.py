@@ -36,8 +36,13 @@ class StandIn:
         self._ready.unlink(missing_ok=True)
         log = self._layout.log(STANDIN_NAME)
         argv = [
-            str(paths.STANDINS / "osm"), "--kubeconfig", str(kubeconfig_for(self._layout, STANDIN)),
-            "--log", str(log), "--ready-file", str(self._ready),
+            str(paths.STANDINS / "osm"),
+            "--kubeconfig",
+            str(kubeconfig_for(self._layout, STANDIN)),
+            "--log",
+            str(log),
+            "--ready-file",
+            str(self._ready),
         ]
         process = processes.start(argv, log.with_suffix(".out"), self._layout.pid_file(STANDIN_NAME))
         deadline = time.monotonic() + _READY_SECONDS

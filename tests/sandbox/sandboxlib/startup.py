@@ -84,14 +84,14 @@ def wait(layout: Layout, names: Sequence[str], what: str, condition: Callable[[]
     """Poll until ``condition`` holds; SandboxError when one of the components ends or time runs out."""
     deadline = time.monotonic() + START_SECONDS
     while True:
+        for name in names:
+            _check_running(layout, name)
         try:
             if condition():
                 return
             reason = "it did not come about"
         except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
             reason = str(error)
-        for name in names:
-            _check_running(layout, name)
         if time.monotonic() > deadline:
             tails = "\n".join(f"--- {name}:\n{processes.log_tail(layout.log(name), 5)}" for name in names)
             raise SandboxError(f"waited {START_SECONDS:.0f} s for {what}: {reason}\n{tails}")
@@ -114,13 +114,22 @@ def create_nodes(api: Api, number: int) -> None:
     for index in range(number):
         name = f"node-{index}"
         labels = {
-            "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", "kubernetes.io/hostname": name,
-            "topology.kubernetes.io/zone": f"zone-{index % 3}", "type": "kwok",
+            "kubernetes.io/os": "linux",
+            "kubernetes.io/arch": "amd64",
+            "kubernetes.io/hostname": name,
+            "topology.kubernetes.io/zone": f"zone-{index % 3}",
+            "type": "kwok",
         }
-        api.request("POST", "/api/v1/nodes", {
-            "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels},
-            "status": {"allocatable": capacity, "capacity": capacity},
-        })
+        api.request(
+            "POST",
+            "/api/v1/nodes",
+            {
+                "apiVersion": "v1",
+                "kind": "Node",
+                "metadata": {"name": name, "labels": labels},
+                "status": {"allocatable": capacity, "capacity": capacity},
+            },
+        )
 
 
 def _nodes_ready(api: Api) -> bool:

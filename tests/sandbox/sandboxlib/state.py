@@ -56,12 +56,11 @@ def _is_still(directory: Path, handle: int) -> bool:
 
 @dataclass(frozen=True)
 class Record:
-    """``cluster.json``: the layout, whether start-up was completed, when, and the mesh's Helm release."""
+    """``cluster.json``: the layout, whether start-up was completed, and when it began."""
 
     layout: Layout
     complete: bool
     created: str
-    service_range: str
 
     def save(self) -> None:
         layout = self.layout
@@ -69,7 +68,7 @@ class Record:
             "complete": self.complete,
             "created": self.created,
             "server": layout.server,
-            "service_range": self.service_range,
+            "service_range": layout.network.service_range,
             "network": layout.network.octet,
             "api_port": layout.api_port,
             "kubelet_port": layout.kubelet_port,
@@ -87,10 +86,13 @@ class Record:
         try:
             content: dict[str, Any] = json.loads((directory / "cluster.json").read_text(encoding="utf-8"))
             layout = Layout(
-                directory, Options(**content["options"]), Network(content["network"]),
-                content["api_port"], content["kubelet_port"],
+                directory,
+                Options(**content["options"]),
+                Network(content["network"]),
+                content["api_port"],
+                content["kubelet_port"],
             )
-            return cls(layout, content["complete"], content["created"], content["service_range"])
+            return cls(layout, content["complete"], content["created"])
         except (FileNotFoundError, ValueError, TypeError, KeyError):
             return None
 

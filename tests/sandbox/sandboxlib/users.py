@@ -61,14 +61,18 @@ def write_kubeconfig(layout: Layout, user: User, path: Path) -> None:
     content = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{
-            "name": name,
-            "cluster": {"server": layout.server, "certificate-authority-data": _text(authority.certificate_path.read_bytes())},
-        }],
-        "users": [{
-            "name": user.name,
-            "user": {"client-certificate-data": _text(certificate), "client-key-data": _text(key)},
-        }],
+        "clusters": [
+            {
+                "name": name,
+                "cluster": {"server": layout.server, "certificate-authority-data": _text(authority.certificate_path.read_bytes())},
+            }
+        ],
+        "users": [
+            {
+                "name": user.name,
+                "user": {"client-certificate-data": _text(certificate), "client-key-data": _text(key)},
+            }
+        ],
         "contexts": [{"name": name, "context": {"cluster": name, "user": user.name}}],
         "current-context": name,
     }
