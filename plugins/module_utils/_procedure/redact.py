@@ -6,27 +6,35 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 MASK = "********"
 
-# The last word of a key decides: "password", "apiToken", "private.key" and "client_secret" are masked,
+# The end of a key decides: "password", "apiToken", "private.key", "DB_PASSWORD_2" and "client_secret" are masked,
 # "caBundleSecretName" and "key_file" only name something.
-_SECRET_WORDS = frozenset({"password", "passwd", "passphrase", "token", "key", "secret", "credential", "credentials", "apikey"})
-# Kubernetes' own fields that end in such a word and hold a name.
-_PLAIN_KEYS = frozenset({"topologyKey", "imagePullSecret", "pullSecret"})
-_WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+_SECRET_ENDINGS = ("password", "passwd", "passphrase", "token", "secret", "credential", "apikey", "accesskey", "privatekey", "secretkey")
+_SECRET_WORDS = frozenset({"key", *_SECRET_ENDINGS, *(f"{word}s" for word in ("password", "passphrase", "token", "credential"))})
+# Kubernetes' own fields that end in such a word and hold a name, a label or settings.
+_PLAIN_KEYS = frozenset({"topologyKey", "imagePullSecret", "pullSecret", "serviceAccountToken"})
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 # {key: app, operator: In, …} and {key: ca.crt, name: osm-ca-bundle} name a label, a taint or an entry.
 _NAMING_SIBLINGS = frozenset({"operator", "effect", "name", "path", "optional"})
+# kubectl apply keeps the whole object in this annotation, as a text: a Secret's data and a container's environment too.
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Redactor:
-    """``secrets`` are values that the caller passed as secret; short ones are left alone, they would blot out words."""
+    """``secrets`` are values that the caller passed as secret; short ones are left alone, they would blot out words.
+
+    They are found as they are, in base64 (as in a Secret's data) and with JSON's escapes (as in a quoted error message).
+    """
 
     def __init__(self, secrets: Iterable[object] = ()) -> None:
-        texts = {str(secret) for secret in secrets if secret}
-        self._secrets = sorted((text for text in texts if len(text) >= 6), key=len, reverse=True)
+        texts = {form for secret in secrets if len(str(secret)) >= 6 for form in _forms(str(secret))}
+        self._secrets = sorted(texts, key=len, reverse=True)
 
     def text(self, text: str) -> str:
         """Return ``text`` with every known secret value masked."""
@@ -37,24 +45,47 @@ class Redactor:
     def data(self, value: object) -> object:
         """Return a copy of JSON-like ``value`` with secrets masked by key, by kind and by value."""
         if isinstance(value, Mapping):
-            if value.get("kind") == "Secret":
-                return {key: _masked(item) if key in ("data", "stringData") else self.data(item) for key, item in value.items()}
-            naming = _NAMING_SIBLINGS.intersection(value)
-            return {key: self._entry(str(key), item, bool(naming)) for key, item in value.items()}
+            naming = bool(_NAMING_SIBLINGS.intersection(value))
+            secret = _secret_entries(value)
+            return {self._key(key): self._entry(str(key), item, naming, key in secret) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.data(item) for item in value]
-        return self.text(value) if isinstance(value, str) else value
+        if isinstance(value, str):
+            return self.text(value)
+        return MASK if self.text(str(value)) != str(value) else value
 
-    def _entry(self, key: str, item: object, naming: bool) -> object:
-        if is_secret_key(key) and not (key == "key" and naming):
-            return _masked(item)
-        return self.data(item)
+    def _key(self, key: object) -> object:
+        return self.text(key) if isinstance(key, str) else key
+
+    def _entry(self, key: str, item: object, naming: bool, secret: bool) -> object:
+        # A pod's volume {secret: {secretName: …}} only names the Secret.
+        names = (key == "key" and naming) or (key == "secret" and isinstance(item, Mapping) and "secretName" in item)
+        secret = secret or key == _LAST_APPLIED or (is_secret_key(key) and not names)
+        return self.data(_masked(item) if secret else item)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    yield secret
+    yield base64.b64encode(secret.encode("utf-8", "surrogatepass")).decode()
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+
+
+def _secret_entries(value: Mapping[object, object]) -> frozenset[object]:
+    """Return the keys whose values are secret because of what stands beside them."""
+    if value.get("kind") in ("Secret", "SecretList"):
+        return frozenset({"data", "stringData", "items"})
+    # An environment variable or a tag: {name: DB_PASSWORD, value: …}.
+    return frozenset({"value"}) if any(is_secret_key(str(value.get(key, ""))) for key in ("name", "key")) else frozenset()
 
 
 def is_secret_key(key: str) -> bool:
     """Return whether a key's name says that its value is secret."""
     words = _WORDS.findall(key)
-    return bool(words) and words[-1].lower() in _SECRET_WORDS and key not in _PLAIN_KEYS
+    if not words or key in _PLAIN_KEYS:
+        return False
+    last = words[-1].lower()
+    return last in _SECRET_WORDS or last.endswith(_SECRET_ENDINGS)
 
 
 def _masked(value: object) -> object:
