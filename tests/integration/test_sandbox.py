@@ -12,11 +12,13 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sandboxlib import binaries, components, go_toolchain, paths, processes
+import sandboxlib.cluster
+from sandboxlib import binaries, components, go_toolchain, loopback, paths, processes, state
 from sandboxlib.audit import Event
 from sandboxlib.binary_sets import SETS, BinarySet
 from sandboxlib.cluster import Cluster
@@ -102,6 +104,38 @@ def test_two_clusters_side_by_side(fresh_cluster: FreshCluster) -> None:
 
     first.down()
     assert second.api.ready
+
+
+def test_a_network_that_was_lost_to_another_cluster(
+    api_cluster: Cluster, fresh_cluster: FreshCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = api_cluster.layout.network
+    assert not taken.free
+    offered = iter([taken, loopback.free_network()])
+    monkeypatch.setattr(sandboxlib.cluster, "free_network", lambda: next(offered))
+    cluster = fresh_cluster(API_ONLY)
+    assert next(offered, None) is None
+    assert cluster.service_range != api_cluster.service_range
+    cluster.kubectl("create", "namespace", "only-here")
+    assert "only-here" not in api_cluster.kubectl("get", "namespaces")
+
+
+def test_a_start_that_was_killed_is_cleaned(sandbox_home: Path) -> None:
+    command = [str(paths.SANDBOX / "sandbox"), "up", "killed", "--api-only"]
+    cluster = Cluster("killed", sandbox_home)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as starting:
+        while "kube-apiserver" not in state.processes(cluster.directory):
+            assert starting.poll() is None
+            time.sleep(0.01)
+        starting.kill()
+    left = state.processes(cluster.directory)
+    assert any(process.alive for process in left.values())
+    assert "half-started" in sandbox("status").stdout
+
+    again = sandbox("up", "killed", "--api-only")
+    assert (again.returncode, "cleaning it and starting again" in again.stdout) == (0, True)
+    assert not any(process.alive for process in left.values())
+    assert cluster.down()
 
 
 def test_a_killed_component_is_seen_and_up_starts_again(fresh_cluster: FreshCluster) -> None:

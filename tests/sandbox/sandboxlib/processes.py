@@ -58,14 +58,16 @@ class Process:
                 pass
 
     def save(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        scratch = path.with_suffix(".new")
+        scratch.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        scratch.rename(path)  # a reader finds all of it or nothing
 
     @classmethod
     def load(cls, path: Path) -> Process | None:
-        """The saved process; None when there is no such file, or only a part of one."""
+        """The saved process; None when there is no such file."""
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (FileNotFoundError, ValueError, TypeError):
+        except FileNotFoundError:
             return None
 
     def _reap(self) -> None:
