@@ -60,8 +60,9 @@ def main() -> int:
     python_version = f"{sys.version_info.major}.{sys.version_info.minor}"
     home = Path(os.environ["MESHOPS_CACHE"]) / "ansible-test"
     prepare_home(home, python_version)
-    # pslint needs PowerShell, and there is no PowerShell code here.
-    command = ["ansible-test", "sanity", "--python", python_version, "--skip-test", "pslint", "--color", "no", *sys.argv[1:]]
+    command = ["ansible-test", "sanity", "--python", python_version, "--color", "no"]
+    # pslint needs PowerShell, and there is no PowerShell code here. Templates of Helm charts are called .yaml and are not YAML.
+    command += ["--skip-test", "pslint", "--exclude", "tests/sandbox/charts/", *sys.argv[1:]]
     return subprocess.run(command, check=False, env={**os.environ, "HOME": str(home)}).returncode
 
 
