@@ -40,6 +40,14 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.assembly im
     sites,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.crds import crds_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_parts import (
+    CRDS,
+    DATA_PLANE,
+    MESH_CONFIGS,
+    RELEASES,
+    WEBHOOKS,
+    preset_part,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed, PodTraits, ReleaseRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS, Product
 
@@ -47,8 +55,6 @@ _FAMILY = f"app.kubernetes.io/name in ({','.join(dict.fromkeys(product.app_name 
 _COMPONENTS = f"app in ({','.join(dict.fromkeys(name for product in PRODUCTS for name in product.deployments))})"
 # A CRD is mostly schema, up to 200 kB of it.
 _CRDS_PER_PAGE = 20
-
-RELEASES, DATA_PLANE, WEBHOOKS, CRDS, MESH_CONFIGS = "Helm releases", "data plane", "webhooks", "CRDs", "MeshConfigs"
 
 
 def discover(api: Api, *, mesh_name: str | None = None, data_plane: bool = True) -> Observed:
@@ -209,14 +215,14 @@ class _Discovery:
             details.ca_secret = api.get_or_none(SECRET, product.ca_secret, namespace, metadata_only=True) is not None
 
         parts = {
-            "endpoints": endpoints,
-            "control plane pods": pods,
-            "ReplicaSets": replica_sets,
-            "DaemonSets": daemon_sets,
-            "preset": preset,
-            "CA secret": ca_secret,
+            f"endpoints of {namespace}": endpoints,
+            f"control plane pods of {namespace}": pods,
+            f"ReplicaSets of {namespace}": replica_sets,
+            f"DaemonSets of {namespace}": daemon_sets,
+            preset_part(namespace): preset,
+            f"CA secret of {namespace}": ca_secret,
         }
-        return [partial(self._optional, f"{part} of {namespace}", read) for part, read in parts.items()]
+        return [partial(self._optional, part, read) for part, read in parts.items()]
 
     def _unlabelled_crd_reads(self, meshes: Iterable[Mesh]) -> list[Callable[[], None]]:
         """CRDs that are known by name only: one without labels makes osm-bootstrap crash, so it must not be overlooked."""

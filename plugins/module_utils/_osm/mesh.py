@@ -73,7 +73,7 @@ class NamespaceFacts(NamedTuple):
 
 
 class ControlPlanePod(NamedTuple):
-    """A pod of a control plane; ``problems`` are sentences such as ``osm-controller: CrashLoopBackOff: back-off 10s``."""
+    """A pod of a control plane; ``problems`` are sentences about what keeps it from being ready."""
 
     name: str
     app: str
@@ -99,13 +99,13 @@ class ReplicaSetFacts(NamedTuple):
 class PodTraits(NamedTuple):
     """What decides about a pod's sidecar. Pods with equal traits are counted, not kept.
 
-    ``owner`` is the controlling object as (kind, name), both empty for a bare pod. ``annotations`` are its injection
-    annotations. ``container`` is the name of its sidecar, ``mesh`` that sidecar's ``MESH_NAME``; both are empty when it has none,
+    ``workload`` is (kind, name) of what owns it, both empty for a bare pod. ``annotations`` are its injection annotations.
+    ``container`` is the name of its sidecar, ``mesh`` that sidecar's ``MESH_NAME``; both are empty when it has none,
     and ``init_container`` and ``init_image`` when the init container is missing.
     """
 
     namespace: str
-    owner: tuple[str, str]
+    workload: tuple[str, str]
     host_network: bool
     annotations: tuple[tuple[str, str], ...]
     windows: bool

@@ -20,6 +20,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.diagnosis import troubles
 
 Object = Mapping[str, Any]
 
@@ -107,12 +108,6 @@ def control_plane_pod(pod: Object) -> ControlPlanePod:
     """Reduce a pod of a control plane, with what keeps it from being ready."""
     metadata, spec, status = pod["metadata"], pod["spec"], pod.get("status") or {}
     conditions = {item["type"]: item for item in status.get("conditions") or ()}
-    scheduled = conditions.get("PodScheduled", {})
-    problems = [f"{scheduled.get('reason')}: {scheduled.get('message', '')}"] if scheduled.get("status") == "False" else []
-    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
-        waiting = container.get("state", {}).get("waiting") or {}
-        if waiting.get("reason", "PodInitializing") not in ("PodInitializing", "ContainerCreating"):
-            problems.append(": ".join(filter(None, (container["name"], waiting["reason"], waiting.get("message", "")))))
     owner = _controller(metadata)
     return ControlPlanePod(
         name=metadata["name"],
@@ -122,7 +117,7 @@ def control_plane_pod(pod: Object) -> ControlPlanePod:
         ready=conditions.get("Ready", {}).get("status") == "True",
         terminating="deletionTimestamp" in metadata,
         owner=owner.get("name", ""),
-        problems=tuple(problems),
+        problems=tuple(trouble.message for trouble in troubles((), [pod])),
     )
 
 
@@ -155,11 +150,10 @@ def pod_traits(pod: Object) -> PodTraits | None:
     metadata, spec = pod["metadata"], pod["spec"]
     if "deletionTimestamp" in metadata or pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
         return None
-    owner = _controller(metadata)
     annotations = metadata.get("annotations") or {}
     traits = PodTraits(
         namespace=metadata["namespace"],
-        owner=(owner.get("kind", ""), owner.get("name", "")),
+        workload=_workload_of(metadata),
         host_network=bool(spec.get("hostNetwork")),
         annotations=tuple((key, annotations[key]) for key in _INJECTION_KEYS if key in annotations),
         windows=(spec.get("nodeSelector") or {}).get("kubernetes.io/os") == "windows",
@@ -185,6 +179,16 @@ def _sidecar(spec: Object) -> tuple[str, Object | None]:
         if name is not None:
             return volume["name"], next((container for container in spec["containers"] if container["name"] == name), None)
     return "", None
+
+
+def _workload_of(metadata: Object) -> tuple[str, str]:
+    """Return (kind, name) of what is restarted to get another pod: a Deployment rather than its ReplicaSet."""
+    owner = _controller(metadata)
+    kind, name = owner.get("kind", ""), owner.get("name", "")
+    template_hash = (metadata.get("labels") or {}).get("pod-template-hash", "")
+    if kind == "ReplicaSet" and template_hash and name.endswith(f"-{template_hash}"):
+        return "Deployment", name[: -len(template_hash) - 1]
+    return kind, name
 
 
 def _controller(metadata: Object) -> Object:
