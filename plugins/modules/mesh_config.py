@@ -172,3 +172,42 @@ cluster:
   type: dict
   sample: {server: "https://127.0.0.1:6443", uid: 0b1f6d5e-6f0c-4c5e-9a51-1f3f0b3e8a11}
 """
+
+import time
+from typing import Any
+
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.module import LifecycleModule, lifecycle_spec, run
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.run_procedure import procedure_result, run_procedure
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.config_procedure import ConfigRequest, config_procedure
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.config_result import config_result
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import discover
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.selection import select_mesh
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
+
+
+def edit_mesh_config(module: LifecycleModule) -> dict[str, Any]:
+    """Find the mesh, run the edit, return the result."""
+    started, params = time.monotonic(), module.params
+    api, deadline = module.connection.api, Deadline(params["timeout"])
+    mesh = select_mesh(discover(api, mesh_name=params["mesh_name"], data_plane=False), params["mesh_name"], params["mesh_namespace"])
+    request = ConfigRequest(params["spec"], params["add"], params["remove"])
+    report = run_procedure(module, config_procedure(api, mesh, request), mesh.namespace, mesh.name, deadline)
+    return {**procedure_result(module, report, started), **config_result(mesh, report)}
+
+
+def main() -> None:
+    """Run the module."""
+    spec = lifecycle_spec(
+        mesh_name={"type": "str"},
+        mesh_namespace={"type": "str"},
+        spec={"type": "dict", "default": {}},
+        add={"type": "dict", "default": {}},
+        remove={"type": "dict", "default": {}},
+        expected_plan_id={"type": "str"},
+        timeout={"type": "int", "default": 120},
+    )
+    run(edit_mesh_config, spec, explicit=True)
+
+
+if __name__ == "__main__":
+    main()

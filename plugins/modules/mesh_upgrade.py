@@ -219,3 +219,69 @@ cluster:
   type: dict
   sample: {server: "https://127.0.0.1:6443", uid: 0b1f6d5e-6f0c-4c5e-9a51-1f3f0b3e8a11}
 """
+
+import time
+from typing import Any
+
+from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import Helm
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.module import LifecycleModule, lifecycle_spec, run
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.run_procedure import procedure_result, run_procedure
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import discover
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.pending_release import wait_while_pending
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.selection import select_mesh
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade import MeshUpgrade
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_request import UpgradeRequest, fetch_chart, read_values
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_result import upgrade_result
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
+
+
+def upgrade_mesh(module: LifecycleModule) -> dict[str, Any]:
+    """Find the mesh, fetch the chart, run the upgrade, look at the data plane, return the result."""
+    started, params, deadline = time.monotonic(), module.params, Deadline(module.params["timeout"])
+    request = UpgradeRequest(
+        chart_ref=params["chart_ref"] or "",
+        chart_repo=params["chart_repo"] or "",
+        chart_version=params["chart_version"] or "",
+        values=read_values(params["values_files"], params["values"]),
+        given_inline=params["values"],
+        values_policy=params["values_policy"],
+        mesh_config=params["mesh_config"],
+    )
+    module.protect(request.values)
+    connection = module.connection
+    mesh = select_mesh(discover(connection.api, mesh_name=params["mesh_name"], data_plane=False), params["mesh_name"], params["mesh_namespace"])
+    module.protect(mesh.release.values if mesh.release else {})
+    if not module.check_mode:
+        mesh = wait_while_pending(connection.api, mesh, deadline, module.progress.line)
+    helm = Helm(params["binary_path"] or "helm", kubeconfig_path=connection.kubeconfig_path, directory=module.tmpdir, mask=module.secrets)
+    chart = fetch_chart(helm, mesh.product, request, deadline)
+    upgrade = MeshUpgrade(
+        connection.api, helm, mesh, chart, request, deadline, kube_version=connection.version, progress=module.progress.line
+    )
+    report = run_procedure(module, upgrade.procedure(), mesh.namespace, mesh.name, deadline)
+    data_plane = discover(connection.api, mesh_name=mesh.name).data_plane
+    outcome = upgrade_result(mesh, report, data_plane)
+    return {**procedure_result(module, report, started), **outcome}
+
+
+def main() -> None:
+    """Run the module."""
+    spec = lifecycle_spec(
+        mesh_name={"type": "str"},
+        mesh_namespace={"type": "str"},
+        chart_ref={"type": "str"},
+        chart_repo={"type": "str"},
+        chart_version={"type": "str"},
+        values={"type": "dict", "default": {}},
+        values_files={"type": "list", "elements": "path", "default": []},
+        values_policy={"type": "str", "choices": ["reset_then_reuse", "reset", "reuse"], "default": "reset_then_reuse"},
+        mesh_config={"type": "dict", "default": {}},
+        binary_path={"type": "path"},
+        expected_plan_id={"type": "str"},
+        timeout={"type": "int", "default": 600},
+    )
+    run(upgrade_mesh, spec, explicit=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -17,7 +17,7 @@ from ansible_collections.kubernetes.core.plugins.module_utils.args_common import
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.connection import Connection, connect
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.progress import Progress
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.redact import Redactor
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.redact import Redactor, secret_values
 
 _OLDEST_CLIENT = "24.2"
 _SECRET_FIELDS = frozenset(
@@ -91,6 +91,17 @@ class LifecycleModule:
     def redactor(self) -> Redactor:
         """Masks the secrets that are known by now."""
         return Redactor(self._secrets)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The secret values that are known by now."""
+        return frozenset(self._secrets)
+
+    def protect(self, values: Any) -> None:
+        """Never show those values whose key says that they are secret (``password``, ``token``, …), wherever they turn up."""
+        found = set(secret_values(values))
+        self._secrets.update(found)
+        self._module.no_log_values.update(found)
 
     def warn(self, text: str) -> None:
         """Show a warning to act on."""

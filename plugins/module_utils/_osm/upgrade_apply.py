@@ -13,7 +13,6 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import (
     DEPLOYMENT,
-    MESHCONFIG,
     MUTATING_WEBHOOK,
     REPLICASET,
     VALIDATING_WEBHOOK,
@@ -21,6 +20,8 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds impo
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.release_status import mark_failed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.wait import poll_until
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.config_procedure import mesh_config_kind
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import StepFailed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step
@@ -34,6 +35,7 @@ class Writer:
 
     api: Api
     helm: Helm
+    mesh: Mesh
     chart_path: str
     values: Mapping[str, object]
     description: str
@@ -59,7 +61,7 @@ class Writer:
         if step.action == "orphan":
             self.api.delete(DEPLOYMENT, ref.name, ref.namespace, propagation="Orphan", dry_run=True, **metadata)
         elif step.action == "patch":
-            self.api.patch(MESHCONFIG, ref.name, step.desired, ref.namespace, strict=True, dry_run=True, **metadata)
+            self.api.patch(mesh_config_kind(self.mesh.product), ref.name, step.desired, ref.namespace, strict=True, dry_run=True, **metadata)
         elif step.action == "delete":
             self.api.delete(REPLICASET, ref.name, ref.namespace, uid=step.uid, dry_run=True)
         elif step.action == "label":
@@ -89,7 +91,7 @@ class Writer:
         return "its pods keep serving"
 
     def _helm_upgrade(self, step: Step) -> str:
-        revision = self.helm.upgrade(
+        self.helm.upgrade(
             step.object.name,
             self.chart_path,
             step.object.namespace,
@@ -97,12 +99,12 @@ class Writer:
             deadline=self.deadline,
             description=self.description,
         )
-        return f"revision {revision}"
+        return "accepted by the API server"
 
     def _patch_mesh_config(self, step: Step) -> str:
         ref = step.object
         self.api.patch(
-            MESHCONFIG, ref.name, dict(step.desired), ref.namespace, uid=step.uid, resource_version=step.resource_version, strict=True
+            mesh_config_kind(self.mesh.product), ref.name, dict(step.desired), ref.namespace, uid=step.uid, resource_version=step.resource_version, strict=True
         )
         return ""
 

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm import versions
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_schema import validate
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import Spec
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS, Product
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import HelmState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -78,3 +80,25 @@ def release_refusals(helm: HelmState, timeout: float) -> Iterator[Refusal]:
             NOTHING_WRITTEN,
             f"wait for it; when it is older than timeout ({timeout:.0f} s) it is taken for dead and marked as failed",
         )
+
+
+def mesh_config_refusals(wanted: Spec, schema: Spec | None, preset: Spec, mesh_config: ObjectRef) -> Iterator[Refusal]:
+    """Yield what is wrong with the MeshConfig that the user gave, judged by the installed CRD and the target's preset.
+
+    The CRD of the target version comes with its bootstrap, so a field that only the preset of the target knows is right too.
+    """
+    if schema is None:
+        return
+    for problem in validate(wanted, schema, partial=True):
+        if problem.what == "unknown field" and _has(preset, problem.path):
+            continue
+        yield Refusal("invalid-value", mesh_config, f"mesh_config {problem.path}: {problem.what}", problem.why, NOTHING_WRITTEN, problem.fix)
+
+
+def _has(spec: Spec, path: str) -> bool:
+    value: object = spec
+    for key in path.split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            return False
+        value = value[key]
+    return True

@@ -22,7 +22,8 @@ class TargetChart:
     """The chart to upgrade to, rendered with the values that the release will have.
 
     ``values`` are user-supplied values (what ``helm get values`` shows afterwards); ``templates_digest`` tells a chart of
-    the same version with other templates. ``preset_spec`` is the ``spec`` of its preset MeshConfig.
+    the same version with other templates. ``preset_spec`` is the ``spec`` of its preset MeshConfig. ``given_values`` are those of this
+    call, the only ones whose strings may be shown.
     """
 
     name: str
@@ -30,6 +31,7 @@ class TargetChart:
     app_version: str
     templates_digest: str
     values: Mapping[str, Any]
+    given_values: Mapping[str, Any]
     manifests: Sequence[Mapping[str, Any]]
     preset_spec: Mapping[str, Any]
     permissions: tuple[Permission, ...] = ()
@@ -59,7 +61,8 @@ class UpgradeState:
     """Everything that the plan, the refusals and the proof of an upgrade look at.
 
     ``mesh_config_schema`` is the schema of ``spec`` in the live CRD, None when there is no CRD; ``merge`` is the outcome of
-    completing the MeshConfig, None while there is none to complete; ``carried`` tells what became of older values.
+    completing the MeshConfig, None while there is none to complete. ``old_preset`` is the preset that the mesh was last
+    completed with; ``carried`` tells what became of older values.
     """
 
     mesh: Mesh
@@ -67,5 +70,6 @@ class UpgradeState:
     target: TargetChart
     merge: MergeResult | None
     mesh_config_schema: Mapping[str, Any] | None
+    old_preset: Mapping[str, Any]
     carried: tuple[Finding, ...] = ()
     refusals: tuple[Refusal, ...] = ()

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import secret_name
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.shown_values import shown_values
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import UpgradeState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission, Step
@@ -102,8 +103,16 @@ def _helm_upgrade(state: UpgradeState, needs: tuple[str, ...]) -> Step:
             "templates": target.templates_digest,
             "values": hashlib.sha256(json.dumps(target.values, sort_keys=True).encode()).hexdigest(),
         },
-        before={"chart": f"{helm.chart_name}-{helm.chart_version}", "status": helm.status, "values": helm.values},
-        after={"chart": f"{target.name}-{target.version}", "status": "deployed", "values": target.values},
+        before={
+            "chart": f"{helm.chart_name}-{helm.chart_version}",
+            "status": helm.status,
+            "values": shown_values(helm.values, target.given_values, "unchanged" if helm.values == target.values else "before"),
+        },
+        after={
+            "chart": f"{target.name}-{target.version}",
+            "status": "deployed",
+            "values": shown_values(target.values, target.given_values, "unchanged" if helm.values == target.values else "after"),
+        },
         needs=needs,
         simulated="Helm renders and validates the chart on the controller; its writes are not sent to the server in check mode",
         permissions=target.permissions,

@@ -88,6 +88,19 @@ def is_secret_key(key: str) -> bool:
     return last in _SECRET_WORDS or last.endswith(_SECRET_ENDINGS)
 
 
+def secret_values(value: object, *, secret: bool = False) -> Iterator[str]:
+    """Yield the texts in JSON-like ``value`` whose keys say that they are secret, those long enough to be searched for."""
+    if isinstance(value, Mapping):
+        marked = _secret_entries(value)
+        for key, item in value.items():
+            yield from secret_values(item, secret=secret or key in marked or is_secret_key(str(key)))
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from secret_values(item, secret=secret)
+    elif secret and isinstance(value, str) and len(value) >= 6:
+        yield value
+
+
 def _masked(value: object) -> object:
     """Mask every leaf, keeping the keys: which entries exist may be shown, what they hold may not."""
     if isinstance(value, Mapping):

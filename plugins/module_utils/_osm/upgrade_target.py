@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The release as it is to be: which values it gets, and what its chart makes of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.chart import Chart
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import Release
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.preset_values import translate
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import preset_spec
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_request import UpgradeRequest
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.values import (
+    carry_over,
+    coalesced,
+    describe,
+    dropped_findings,
+    effective_user_values,
+    pin_installer_values,
+    schema_violations,
+    unread_values,
+)
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
+
+# What Helm loads as a template; editors leave other files in a chart's directory.
+_TEMPLATE_SUFFIXES = (".yaml", ".yml", ".tpl", ".txt", ".json")
+
+
+class TargetValues(NamedTuple):
+    """User-supplied values of the release to be, the MeshConfig that the user wants, and what to tell about both."""
+
+    values: dict[str, Any]
+    mesh_config: dict[str, Any]
+    findings: tuple[Finding, ...]
+    refusals: tuple[Refusal, ...]
+
+
+def target_values(mesh: Mesh, base: Release, chart: Chart, request: UpgradeRequest) -> TargetValues:
+    """Decide the values: carried over by the policy, pinned, checked against the schema of ``chart``.
+
+    ``base`` is the release whose values are carried over. Raises Refused when the request renames or moves the mesh.
+    """
+    release = ObjectRef("Release", base.name, base.namespace)
+    wanted = effective_user_values(request.values_policy, base.values, base.chart_values, request.values)
+    pinned = pin_installer_values(
+        wanted,
+        mesh.product,
+        mesh_name=mesh.name,
+        osm_namespace=mesh.namespace,
+        release_namespace=base.namespace,
+        old_user_values=base.values,
+        passed_values=request.values,
+    )
+    carried = carry_over(pinned.values, request.values, chart.schema)
+    translated = translate(request.values, request.mesh_config, mesh.product, mesh.namespace)
+    refusals = [
+        Refusal(
+            "invalid-value",
+            release,
+            f"chart {chart.name} {chart.version} does not accept the values: {describe(violation)}",
+            "the chart's values.schema.json refuses it, and Helm would fail",
+            "nothing was written",
+            "correct the values (option values, values_files, or what earlier releases were given: helm get values)",
+        )
+        for violation in schema_violations(coalesced(chart.values, carried.values), chart.schema)
+    ]
+    findings = [
+        *dropped_findings(carried.dropped, release, chart.version, base.values),
+        *unread_values(request.values, chart.values, release),
+        *translated.findings,
+    ]
+    return TargetValues(carried.values, translated.spec, tuple(findings), tuple(refusals))
+
+
+def rendered_preset(manifests: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any] | None:
+    """Return the ``spec`` in the preset ConfigMap among ``manifests``, None when there is none."""
+    found = (item for item in manifests if item.get("kind") == "ConfigMap" and (item.get("metadata") or {}).get("name") == name)
+    return preset_spec(next(found, None))
+
+
+def templates_digest(templates: Mapping[str, bytes]) -> str:
+    """Return a hash that is the same for the same templates, whether they come from a chart or from a release record."""
+    digest = hashlib.sha256()
+    for name in sorted(templates):
+        if name.endswith(_TEMPLATE_SUFFIXES):
+            digest.update(name.encode() + b"\0" + hashlib.sha256(templates[name]).digest())
+    return digest.hexdigest()[:16]
