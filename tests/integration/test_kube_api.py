@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ def config_map(name: str, namespace: str, **data: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}, "data": data}
 
 
-def test_no_request_is_sent_and_no_file_left_in_tmp_before_the_first_call(api_cluster: Cluster, tmp_path: Path, sandbox_home: Path) -> None:
+def test_no_request_is_sent_and_no_file_left_in_tmp_before_the_first_call(api_cluster: Cluster, tmp_path: Path) -> None:
     mark, before = api_cluster.mark(), set(os.listdir(os.environ["TMPDIR"]))
     connection = connection_to(tmp_path / "module", kubeconfig=str(api_cluster.kubeconfig))
     api_cluster.kubectl("get", "--raw", "/version")
@@ -379,7 +379,7 @@ def helm(api_cluster: Cluster, connection: Connection, tmp_path: Path, monkeypat
 
 
 @pytest.fixture
-def chart(tmp_path: Path) -> Iterator[str]:
+def chart(tmp_path: Path) -> str:
     """A chart with a Deployment whose selector follows a value, and a schema."""
     top = tmp_path / "fixture"
     (top / "templates").mkdir(parents=True)
@@ -398,7 +398,7 @@ def chart(tmp_path: Path) -> Iterator[str]:
         f"  selector: {{matchLabels: {labels}}}\n"
         f"  template: {{metadata: {{labels: {labels}}}, spec: {{containers: [{{name: main, image: example.invalid/main}}]}}}}\n"
     )
-    yield str(top)
+    return str(top)
 
 
 def test_a_release_is_upgraded_read_and_rolled_back(
