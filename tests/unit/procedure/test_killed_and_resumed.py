@@ -12,6 +12,10 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure import lease
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, Refused
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import record_from_json
@@ -24,9 +28,6 @@ from ansible_collections.meshops.lifecycle.tests.unit.procedure.toy_procedure im
     app,
     server_with,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 APPS = {"a": 1, "b": 1, "c": 2}
 NAMES = st.sampled_from(["a", "b", "c", "d"])
@@ -250,8 +251,10 @@ class KilledRuns(RuleBasedStateMachine):
         if stored is not None:
             record = record_from_json(stored.fields["text"])
             assert record is not None
-            assert self.before in ({}, record.merge_base["versions"])
-            self.before = dict(record.merge_base["versions"])
+            recorded = record.merge_base["versions"]
+            assert isinstance(recorded, dict)
+            assert self.before in ({}, recorded)
+            self.before = recorded
 
     @invariant()
     def no_note_is_lost(self) -> None:
