@@ -76,7 +76,7 @@ def _refuse_contradictions(spec: Spec, additions: Mapping[Path, list[Any]], remo
     given = leaves(spec)
     for path in [*additions, *(path for path in removals if path not in additions)]:
         option = "add" if path in additions else "remove"
-        if element_key(path) is None and any(path[: len(other)] == other for other in given):
+        if element_key(path) is None and path in given:
             raise LifecycleError(
                 f"spec and {option} both name {join(path)}",
                 why="spec replaces the whole list, so it cannot be edited element by element at the same time",
