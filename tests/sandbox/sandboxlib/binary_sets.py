@@ -74,13 +74,14 @@ SETS: dict[str, BinarySet] = {
     "kwok": BinarySet(
         binaries={"kwok": "sigs.k8s.io/kwok/cmd/kwok"},
         seconds=60,
+        pins="clients",
         files={
             "stages/pod-fast": "sigs.k8s.io/kwok:kustomize/stage/pod/fast",
             "stages/node-fast": "sigs.k8s.io/kwok:kustomize/stage/node/fast",
             "stages/node-heartbeat": "sigs.k8s.io/kwok:kustomize/stage/node/heartbeat-with-lease",
         },
     ),
-    "helm": BinarySet(binaries={"helm": "helm.sh/helm/v3/cmd/helm"}, seconds=40, linked=_HELM_LINKED),
+    "helm": BinarySet(binaries={"helm": "helm.sh/helm/v3/cmd/helm"}, seconds=20, linked=_HELM_LINKED, pins="clients"),
 }
 
 CLUSTER_SETS = ("etcd", "kubernetes", "kwok", "helm")
