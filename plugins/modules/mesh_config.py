@@ -1,5 +1,4 @@
 #!/usr/bin/python
-# -*- coding: utf-8 -*-
 # Copyright: (c) 2026, meshops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -53,8 +52,8 @@ extends_documentation_fragment:
   - meshops.lifecycle.procedure
   - meshops.lifecycle.attributes
 notes:
-  - "This replaces the C(kubectl patch meshconfig --type=merge) of the written procedures. A merge patch replaces lists whole: an exclusion list
-    or C(sidecarDrivers) patched that way loses its other elements."
+  - "This replaces the C(kubectl patch meshconfig --type=merge) of the written procedures. A merge patch replaces lists whole: an
+    exclusion list or C(sidecarDrivers) patched that way loses its other elements."
   - "Some fields only reach pods that are created after the change. RV(restart_required) says so."
 seealso:
   - module: meshops.lifecycle.mesh_info

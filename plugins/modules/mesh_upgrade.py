@@ -1,5 +1,4 @@
 #!/usr/bin/python
-# -*- coding: utf-8 -*-
 # Copyright: (c) 2026, meshops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -60,16 +59,18 @@ options:
   values_policy:
     description:
       - What becomes of the values that earlier releases were given.
-      - In every case C(osm.meshName) and the other values that the installer sets are pinned, because the chart's defaults would rename the mesh.
+      - In every case C(osm.meshName) and the other values that the installer sets are pinned, because the chart's defaults would rename
+        the mesh.
     type: str
     choices:
       reset_then_reuse: The new chart's defaults, then the values users gave to the current release, then those of this task.
       reset: The new chart's defaults, then the values of this task.
-      reuse: Everything of the current release including its defaults, then the values of this task. Fails when the new chart's schema lacks a key.
+      reuse: Everything of the current release including its defaults, then the values of this task.
     default: reset_then_reuse
   mesh_config:
     description:
-      - Partial C(spec) of the MeshConfig that is to hold after the upgrade. It wins over the completion of the MeshConfig and over O(values).
+      - Partial C(spec) of the MeshConfig that is to hold after the upgrade. It wins over its completion and over
+        O(values).
       - This is how a default that the new chart changed is taken over on an existing mesh, for instance C(traffic.enableEgress).
     type: dict
     default: {}
@@ -93,8 +94,8 @@ notes:
     replace osm-edge, because the object names are the same. This module refuses it and names the right repository."
   - "Going to 1.3 changes the immutable selector of C(osm-controller). The module deletes that Deployment and keeps its pods (orphan
     propagation), so that they serve until the new ones are ready, and removes the orphaned ReplicaSet afterwards."
-  - "The MeshConfig is not part of the Helm release. Fields that the new version needs (C(traffic.interceptionMode), C(pluginChains)) are added
-    as soon as the new CRD accepts them; without them new pods would get a sidecar that intercepts nothing."
+  - "The MeshConfig is not part of the Helm release. Fields that the new version needs (C(traffic.interceptionMode), C(pluginChains))
+    are added as soon as the new CRD accepts them; without them new pods would get a sidecar that intercepts nothing."
   - "Sidecars keep running in their old version. The result says which workloads are stale."
 seealso:
   - module: meshops.lifecycle.mesh_info
@@ -105,7 +106,7 @@ EXAMPLES = r"""
 # The tasks below rely on the play having set the connection once for all modules:
 #   module_defaults:
 #     group/meshops.lifecycle.all:
-#       kubeconfig: /home/ops/.kube/east.yml
+#       kubeconfig: ~/.kube/east.yml
 #       context: east
 
 - name: Show what an upgrade would do, without writing anything
@@ -195,7 +196,10 @@ refresh:
   type: list
   elements: dict
   sample:
-    - {namespace: bookstore, workload: Deployment/bookstore, pods: 2, reason: image flomesh/pipy:0.70.0-46 instead of flomesh/pipy:0.90.3-38}
+    - namespace: bookstore
+      workload: Deployment/bookstore
+      pods: 2
+      reason: runs flomesh/pipy:0.70.0-46, new pods get flomesh/pipy:0.90.3-38
 findings:
   description: What the reader should know, each with severity, code, object, what, why and remedy.
   returned: always
@@ -249,7 +253,9 @@ def upgrade_mesh(module: LifecycleModule) -> dict[str, Any]:
     )
     module.protect(request.values)
     connection = module.connection
-    mesh = select_mesh(discover(connection.api, mesh_name=params["mesh_name"], data_plane=False), params["mesh_name"], params["mesh_namespace"])
+    mesh = select_mesh(
+        discover(connection.api, mesh_name=params["mesh_name"], data_plane=False), params["mesh_name"], params["mesh_namespace"]
+    )
     module.protect(mesh.release.values if mesh.release else {})
     if not module.check_mode:
         mesh = wait_while_pending(connection.api, mesh, deadline, module.progress.line)
@@ -259,8 +265,7 @@ def upgrade_mesh(module: LifecycleModule) -> dict[str, Any]:
         connection.api, helm, mesh, chart, request, deadline, kube_version=connection.version, progress=module.progress.line
     )
     report = run_procedure(module, upgrade.procedure(), mesh.namespace, mesh.name, deadline)
-    data_plane = discover(connection.api, mesh_name=mesh.name).data_plane
-    outcome = upgrade_result(mesh, report, data_plane)
+    outcome = upgrade_result(mesh, report, discover(connection.api, mesh_name=mesh.name))
     return {**procedure_result(module, report, started), **outcome}
 
 

@@ -30,7 +30,9 @@ def mark_failed(api: Api, namespace: str, secret: str, why: str) -> str:
     release = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(stored["data"]["release"]))))
     status = release["info"]["status"]
     if status not in PENDING:
-        raise WriteConflict(f"Secret {namespace}/{secret} is {status} by now", object=ObjectRef("Secret", secret, namespace), why="Helm has finished it")
+        raise WriteConflict(
+            f"Secret {namespace}/{secret} is {status} by now", object=ObjectRef("Secret", secret, namespace), why="Helm has finished it"
+        )
     release["info"].update(status="failed", description=f"{status} given up: {why}")
     packed = base64.b64encode(gzip.compress(json.dumps(release).encode()))
     api.patch(

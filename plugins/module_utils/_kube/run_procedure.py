@@ -31,7 +31,9 @@ Observed = TypeVar("Observed")
 _SERVER_OWNED = frozenset({"managedFields", "resourceVersion", "uid", "generation", "creationTimestamp"})
 
 
-def run_procedure(module: LifecycleModule, procedure: Procedure[Observed], namespace: str, name: str, deadline: Deadline) -> Report[Observed]:
+def run_procedure(
+    module: LifecycleModule, procedure: Procedure[Observed], namespace: str, name: str, deadline: Deadline
+) -> Report[Observed]:
     """Run ``procedure`` with its Lease and record in ``namespace``; ``name`` tells targets of one namespace apart."""
     connection = module.connection
     coordination = object_name(procedure.name, name)

@@ -58,13 +58,7 @@ def config_procedure(api: Api, mesh: Mesh, request: ConfigRequest) -> Procedure[
         crd = api.get_or_none(CRD, mesh.product.mesh_config_crd)
         schema = spec_schema(crd or {}, mesh.product.mesh_config_version)
         if live is None or schema is None:
-            raise Refused(
-                f"{ref} cannot be edited",
-                object=ref,
-                why=f"it does not exist; {mesh.product.bootstrap} creates it from {mesh.product.preset_config_map}" if schema else f"CRD {mesh.product.mesh_config_crd} does not exist",
-                state="nothing was written",
-                next=f"look at {mesh.product.bootstrap} in namespace {mesh.namespace} (meshops.lifecycle.mesh_info tells its state)",
-            )
+            raise _nothing_to_edit(mesh, "it does not exist" if schema else f"CRD {mesh.product.mesh_config_crd} does not exist")
         return ConfigState(mesh, live, edit(live.get("spec") or {}, request.spec, request.add, request.remove), schema)
 
     def apply(step: Step) -> str:
@@ -72,8 +66,8 @@ def config_procedure(api: Api, mesh: Mesh, request: ConfigRequest) -> Procedure[
         return ""
 
     def dry_run(step: Step) -> None:
-        metadata = {"uid": step.uid, "resource_version": step.resource_version}
-        api.patch(kind, ref.name, dict(step.desired), ref.namespace, strict=True, dry_run=True, **metadata)
+        version = step.resource_version
+        api.patch(kind, ref.name, dict(step.desired), ref.namespace, uid=step.uid, resource_version=version, strict=True, dry_run=True)
 
     return Procedure(
         name="mesh_config",
@@ -83,6 +77,17 @@ def config_procedure(api: Api, mesh: Mesh, request: ConfigRequest) -> Procedure[
         refuse=config_refusals,
         findings=lambda state: replaced_silently(state.wanted.spec, ref) if state.wanted.changes else (),
         verify=config_unproven,
+    )
+
+
+def _nothing_to_edit(mesh: Mesh, why: str) -> Refused:
+    bootstrap = mesh.product.bootstrap
+    return Refused(
+        f"{mesh.mesh_config_ref} cannot be edited",
+        object=mesh.mesh_config_ref,
+        why=f"{why}; {bootstrap} brings both, from ConfigMap {mesh.product.preset_config_map}",
+        state="nothing was written",
+        next=f"look at {bootstrap} in namespace {mesh.namespace} (meshops.lifecycle.mesh_info tells its state)",
     )
 
 
@@ -110,8 +115,9 @@ def config_refusals(state: ConfigState) -> list[Refusal]:
     """Return every value that the API server would refuse, drop or misread; nothing when nothing changes."""
     if not state.wanted.changes:
         return []
+    ref = state.mesh.mesh_config_ref
     return [
-        Refusal("invalid-value", state.mesh.mesh_config_ref, f"{problem.path}: {problem.what}", problem.why, "nothing was written", problem.fix)
+        Refusal("invalid-value", ref, f"{problem.path}: {problem.what}", problem.why, "nothing was written", problem.fix)
         for problem in validate(state.wanted.spec, state.schema)
     ]
 

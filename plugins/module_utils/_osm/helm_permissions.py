@@ -15,8 +15,10 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step 
 Manifests = Iterable[Mapping[str, Any]]
 
 
-def helm_permissions(before: Manifests, after: Manifests, namespace: str, kind_for: Callable[[str, str], Kind | None]) -> tuple[Permission, ...]:
-    """Return the permissions of ``helm upgrade``: its own records, and reading, creating, patching or deleting each kind of object.
+def helm_permissions(
+    before: Manifests, after: Manifests, namespace: str, kind_for: Callable[[str, str], Kind | None]
+) -> tuple[Permission, ...]:
+    """Return the permissions of ``helm upgrade``: those for its own records, and for each kind of object before and after.
 
     Kinds that the server does not know are left out: Helm itself reports them. Source: helm pkg/kube/client.go ``Update``.
     """
@@ -31,10 +33,17 @@ def helm_permissions(before: Manifests, after: Manifests, namespace: str, kind_f
 def _place(manifest: Mapping[str, Any], namespace: str) -> tuple[str, str, str, str]:
     """Return (apiVersion, kind, namespace, name); the namespace is the release's where the manifest names none."""
     metadata = manifest.get("metadata") or {}
-    return str(manifest.get("apiVersion")), str(manifest.get("kind")), str(metadata.get("namespace") or namespace), str(metadata.get("name"))
+    return (
+        str(manifest.get("apiVersion")),
+        str(manifest.get("kind")),
+        str(metadata.get("namespace") or namespace),
+        str(metadata.get("name")),
+    )
 
 
-def _of(places: set[tuple[str, str, str, str]], verbs: tuple[str, ...], kind_for: Callable[[str, str], Kind | None]) -> Iterator[Permission]:
+def _of(
+    places: set[tuple[str, str, str, str]], verbs: tuple[str, ...], kind_for: Callable[[str, str], Kind | None]
+) -> Iterator[Permission]:
     for api_version, kind_name, namespace, _name in sorted(places):
         kind = kind_for(api_version, kind_name)
         if kind is not None:

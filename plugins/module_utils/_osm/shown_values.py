@@ -13,7 +13,10 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.redac
 
 
 def shown_values(values: Mapping[str, Any], plain: Mapping[str, Any], mark: str) -> dict[str, Any]:
-    """Return values for a diff: strings are masked unless this task gave them inline, because files and earlier releases may hold secrets."""
+    """Return values for a diff: what this task did not give inline is masked.
+
+    Values files and earlier releases may hold secrets; ``mark`` says in the mask which side it is.
+    """
     shown: dict[str, Any] = {}
     for key, value in values.items():
         given = plain.get(key)

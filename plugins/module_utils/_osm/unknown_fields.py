@@ -11,7 +11,7 @@ that its own CRD never gets. They cannot be written, and waiting for them would 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
@@ -31,7 +31,7 @@ def bootstrap_settled(mesh: Mesh, version: str) -> bool:
     conditions = (deployment.get("status") or {}).get("conditions") or ()
     times = [str(condition.get("lastUpdateTime") or "") for condition in conditions if condition.get("type") == "Progressing"]
     try:
-        age = datetime.now(timezone.utc) - datetime.fromisoformat(times[0])
+        age = datetime.now(UTC) - datetime.fromisoformat(times[0])
     except (IndexError, ValueError):
         return False
     return age.total_seconds() > SETTLED_SECONDS
@@ -52,7 +52,9 @@ def without_unknown(completed: MergeResult, schema: Mapping[str, Any], mesh: Mes
         )
         for path in unknown
     ]
-    changes = [change for change in completed.changes if not any(change.path == path or change.path.startswith(f"{path}.") for path in unknown)]
+    changes = [
+        change for change in completed.changes if not any(change.path == path or change.path.startswith(f"{path}.") for path in unknown)
+    ]
     return MergeResult(spec, changes, [*completed.findings, *findings])
 
 

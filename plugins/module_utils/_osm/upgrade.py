@@ -33,7 +33,11 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_ref
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_request import UpgradeRequest
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import TargetChart, UpgradeState
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_steps import control_plane_steps, finish_steps, mesh_config_steps
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_steps import (
+    control_plane_steps,
+    finish_steps,
+    mesh_config_steps,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_target import (
     TargetValues,
     rendered_preset,
@@ -90,7 +94,13 @@ class MeshUpgrade:
             observe=self.observe,
             phases=(
                 Phase("control_plane", control_plane_steps, self._apply, self._dry_run),
-                Phase("mesh_config", mesh_config_steps, self._apply, self._dry_run, enter=lambda: waits.for_mesh_config(self._wanted_spec(), self._chart.app_version, self._look)),
+                Phase(
+                    "mesh_config",
+                    mesh_config_steps,
+                    self._apply,
+                    self._dry_run,
+                    enter=lambda: waits.for_mesh_config(self._wanted_spec(), self._chart.app_version, self._look),
+                ),
                 Phase("finish", finish_steps, self._apply, self._dry_run, enter=lambda: waits.for_rollouts(self._rendered_names())),
             ),
             refuse=lambda state: state.refusals,
@@ -202,10 +212,10 @@ class MeshUpgrade:
         return Refused(
             f"Mesh {self.target} has no Helm release that can be upgraded",
             object=mesh.ref,
-            why="its Deployments exist, but no deployed revision is recorded in a Secret of type helm.sh/release.v1 (or it may not be read)",
+            why="its Deployments exist, but no Secret of type helm.sh/release.v1 records a deployed revision (or it may not be read)",
             state=NOTHING_WRITTEN,
-            next="check that this user may list and get Secrets in the release's namespace; if the records are really gone, the mesh "
-            "has to be adopted by a release first (helm install with the same chart and values takes over objects that carry its annotations)",
+            next="check that this user may list and get Secrets in the release's namespace; if the records are really gone, adopt the "
+            "mesh first (helm install with the same chart and values takes over objects that carry the release's annotations)",
         )
 
     def _base_preset(self, state: UpgradeState) -> Mapping[str, Any]:
@@ -230,7 +240,9 @@ class MeshUpgrade:
 
     def _writer(self) -> Writer:
         values, _target = self._latest()
-        return Writer(self._api, self._helm, self._mesh, self._chart.path, values.values, f"{DESCRIPTION} to {self._chart.version}", self._deadline)
+        return Writer(
+            self._api, self._helm, self._mesh, self._chart.path, values.values, f"{DESCRIPTION} to {self._chart.version}", self._deadline
+        )
 
     def _apply(self, step: Any) -> str:
         return self._writer().apply(step)

@@ -57,15 +57,15 @@ class Writer:
 
     def dry_run(self, step: Step) -> None:
         """Ask the server whether it would accept the step."""
-        ref, metadata = step.object, {"uid": step.uid, "resource_version": step.resource_version}
+        ref, uid, version = step.object, step.uid, step.resource_version
         if step.action == "orphan":
-            self.api.delete(DEPLOYMENT, ref.name, ref.namespace, propagation="Orphan", dry_run=True, **metadata)
+            self.api.delete(DEPLOYMENT, ref.name, ref.namespace, uid=uid, resource_version=version, propagation="Orphan", dry_run=True)
         elif step.action == "patch":
-            self.api.patch(mesh_config_kind(self.mesh.product), ref.name, step.desired, ref.namespace, strict=True, dry_run=True, **metadata)
+            self._patch_mesh_config(step, dry_run=True)
         elif step.action == "delete":
-            self.api.delete(REPLICASET, ref.name, ref.namespace, uid=step.uid, dry_run=True)
+            self.api.delete(REPLICASET, ref.name, ref.namespace, uid=uid, dry_run=True)
         elif step.action == "label":
-            self.api.patch(_WEBHOOKS[ref.kind], ref.name, {"metadata": step.desired}, dry_run=True, **metadata)
+            self._label_webhook(step, dry_run=True)
 
     def _mark_failed(self, step: Step) -> str:
         return mark_failed(self.api, step.object.namespace, step.object.name, "the process that worked on it is gone")
@@ -84,7 +84,7 @@ class Writer:
             raise StepFailed(
                 f"{ref} is still there",
                 object=ref,
-                why=f"finalizers {', '.join(left['metadata'].get('finalizers') or ['none'])} are not removed: is the garbage collector running?",
+                why=f"it keeps its finalizers ({', '.join(left['metadata'].get('finalizers') or ())}): is the garbage collector running?",
                 state="it is marked for deletion, its pods are kept",
                 next="run the same command again when it is gone",
             )
@@ -101,10 +101,11 @@ class Writer:
         )
         return "accepted by the API server"
 
-    def _patch_mesh_config(self, step: Step) -> str:
-        ref = step.object
+    def _patch_mesh_config(self, step: Step, *, dry_run: bool = False) -> str:
+        kind, ref = mesh_config_kind(self.mesh.product), step.object
+        version = step.resource_version
         self.api.patch(
-            mesh_config_kind(self.mesh.product), ref.name, dict(step.desired), ref.namespace, uid=step.uid, resource_version=step.resource_version, strict=True
+            kind, ref.name, dict(step.desired), ref.namespace, uid=step.uid, resource_version=version, strict=True, dry_run=dry_run
         )
         return ""
 
@@ -112,7 +113,7 @@ class Writer:
         self.api.delete(REPLICASET, step.object.name, step.object.namespace, uid=step.uid)
         return ""
 
-    def _label_webhook(self, step: Step) -> str:
-        kind = _WEBHOOKS[step.object.kind]
-        self.api.patch(kind, step.object.name, {"metadata": dict(step.desired)}, uid=step.uid, resource_version=step.resource_version)
+    def _label_webhook(self, step: Step, *, dry_run: bool = False) -> str:
+        kind, body = _WEBHOOKS[step.object.kind], {"metadata": dict(step.desired)}
+        self.api.patch(kind, step.object.name, body, uid=step.uid, resource_version=step.resource_version, dry_run=dry_run)
         return ""

@@ -30,7 +30,7 @@ def chart_refusals(product: Product, helm: HelmState, chart_name: str, chart_ver
         yield Refusal(
             "other-product",
             release,
-            f"chart {chart_name} is {'of another product, ' + other.title if other else 'not a chart of this family'}; the mesh is {product.title}",
+            f"chart {chart_name} is {_whose(other)}, the mesh is {product.title}",
             "its objects have the same names, so Helm would replace the mesh by another product instead of upgrading it",
             NOTHING_WRITTEN,
             f"use chart {product.chart_name} of {product.chart_repository} (leave out chart_ref and chart_repo, or name your mirror of it)",
@@ -43,7 +43,7 @@ def chart_refusals(product: Product, helm: HelmState, chart_name: str, chart_ver
             "downgrade",
             release,
             f"{chart_version} is older than {helm.chart_version}",
-            "going back is not an upgrade: the same immutable selector stops Helm half-way, and the older bootstrap puts older CRDs over the newer ones",
+            "the same immutable selector stops Helm half-way on the way back, and the older bootstrap puts its CRDs over the newer ones",
             NOTHING_WRITTEN,
             f"name a version from {helm.chart_version} on",
         )
@@ -53,10 +53,14 @@ def chart_refusals(product: Product, helm: HelmState, chart_name: str, chart_ver
             "skips-minor",
             release,
             f"{helm.chart_version} → {chart_version} skips a minor version",
-            "a MeshConfig of 1.1 makes the bootstrap of 1.3 crash (spec.traffic.interceptionMode: Unsupported value), and only steps of one minor are supported",
+            "only steps of one minor version are supported: a MeshConfig of 1.1, for instance, makes the bootstrap of 1.3 crash",
             NOTHING_WRITTEN,
             f"upgrade to {hops}, one run each",
         )
+
+
+def _whose(product: Product | None) -> str:
+    return f"that of another product, {product.title}" if product is not None else "not a chart of this family"
 
 
 def release_refusals(helm: HelmState, timeout: float) -> Iterator[Refusal]:
@@ -92,7 +96,9 @@ def mesh_config_refusals(wanted: Spec, schema: Spec | None, preset: Spec, mesh_c
     for problem in validate(wanted, schema, partial=True):
         if problem.what == "unknown field" and _has(preset, problem.path):
             continue
-        yield Refusal("invalid-value", mesh_config, f"mesh_config {problem.path}: {problem.what}", problem.why, NOTHING_WRITTEN, problem.fix)
+        yield Refusal(
+            "invalid-value", mesh_config, f"mesh_config {problem.path}: {problem.what}", problem.why, NOTHING_WRITTEN, problem.fix
+        )
 
 
 def _has(spec: Spec, path: str) -> bool:

@@ -59,7 +59,9 @@ def read_values(files: Sequence[str], values: Mapping[str, Any]) -> dict[str, An
 
 
 def _bad_file(path: str, why: str) -> LifecycleError:
-    return LifecycleError(f"Values file {path} cannot be used", why=why, state="nothing was written", next="correct the file or values_files")
+    return LifecycleError(
+        f"Values file {path} cannot be used", why=why, state="nothing was written", next="correct the file or values_files"
+    )
 
 
 def fetch_chart(helm: Helm, product: Product, request: UpgradeRequest, deadline: Deadline) -> Chart:

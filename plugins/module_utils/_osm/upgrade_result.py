@@ -6,28 +6,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.injection import desired_sidecar
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, PodTraits
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.stale_workloads import StaleWorkload, bypass_findings, stale_workloads
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.data_plane import StaleWorkload, stale_workloads
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import UpgradeState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_steps import rendered_deployments
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.run import Report
 
 
-def upgrade_result(before: Mesh, report: Report[UpgradeState], data_plane: Mapping[PodTraits, int] | None) -> dict[str, Any]:
-    """Return ``summary``, ``refresh`` and the findings about pods; ``data_plane`` is None when the pods may not be listed."""
+def upgrade_result(before: Mesh, report: Report[UpgradeState], observed: Observed) -> dict[str, Any]:
+    """Return ``summary`` and ``refresh``, and add the findings about pods to the report's.
+
+    ``before`` is the mesh as it was found, ``observed`` the cluster after the run with its pods (None in it when they may not be listed).
+    In check mode the pods are judged by what the plan would make of the mesh.
+    """
     state = report.observed
-    rows = stale_workloads(data_plane or {}, state.mesh, desired_sidecar(*_as_upgraded(state))) if state.merge else []
-    report.findings += bypass_findings(rows)
-    return {"summary": upgrade_summary(before, state, report, rows, data_plane is not None), "refresh": [row.as_dict() for row in rows]}
-
-
-def upgrade_summary(before: Mesh, state: UpgradeState, report: Report[UpgradeState], rows: list[StaleWorkload], counted: bool) -> dict[str, Any]:
-    """Return the upgrade in a few words; ``stale_pods`` is None when the pods may not be listed."""
-    return {
+    rows = stale_workloads(_as_upgraded(state), observed)
+    report.findings += [_bypass(row) for row in rows if row.unintercepted]
+    summary = {
         "mesh": before.name,
         "namespace": before.namespace,
         "product": before.product.id,
@@ -35,13 +35,32 @@ def upgrade_summary(before: Mesh, state: UpgradeState, report: Report[UpgradeSta
         "before": before.release.chart_version if before.release else before.version,
         "after": state.target.version,
         "resumed": report.resumed,
-        "stale_pods": sum(row.pods for row in rows) if counted else None,
+        "stale_pods": None if observed.data_plane is None else sum(row.pods for row in rows),
     }
+    return {"summary": summary, "refresh": [_shown(row) for row in rows]}
 
 
-def _as_upgraded(state: UpgradeState) -> tuple[Mapping[str, Any], Mapping[str, str], Any, str]:
-    """Return what decides about new sidecars when the plan is done: in check mode that is not what is live."""
-    product = state.mesh.product
-    manifest = dict(rendered_deployments(state)).get(product.injector) or {}
-    environment = Mesh(product, state.mesh.name, state.mesh.namespace, deployments=(manifest,) if manifest else ()).injector_environment
-    return state.merge.spec if state.merge else {}, environment, product, state.target.app_version
+def _as_upgraded(state: UpgradeState) -> Mesh:
+    """Return the mesh as the plan makes it; after the run that is what is live."""
+    mesh = state.mesh
+    rendered = dict(rendered_deployments(state))
+    spec = state.merge.spec if state.merge is not None else mesh.mesh_config_spec
+    config = {**mesh.mesh_config, "spec": spec} if mesh.mesh_config is not None else None
+    return replace(mesh, deployments=tuple(rendered.values()), mesh_config=config, preset_spec=state.target.preset_spec)
+
+
+def _shown(row: StaleWorkload) -> dict[str, Any]:
+    workload = f"{row.kind}/{row.name}" if row.kind else "bare pods"
+    return {"namespace": row.namespace, "workload": workload, "pods": row.pods, "reason": row.reason}
+
+
+def _bypass(row: StaleWorkload) -> Finding:
+    ref = ObjectRef(row.kind, row.name, row.namespace) if row.kind else ObjectRef("Namespace", row.namespace)
+    return Finding(
+        "error",
+        "traffic-bypasses-mesh",
+        ref,
+        f"{row.pods} pods have a sidecar but no init container: their traffic bypasses the mesh",
+        "they were created while the MeshConfig lacked traffic.interceptionMode",
+        "restart them first (kubectl rollout restart)" if row.kind else "create these pods anew first",
+    )

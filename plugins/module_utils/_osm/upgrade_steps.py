@@ -181,11 +181,13 @@ def _label_webhooks(state: UpgradeState) -> Iterator[Step]:
     version = state.target.app_version
     for webhook in state.mesh.webhooks:
         if webhook.labels.get(VERSION_LABEL) != version:
-            resource = "mutatingwebhookconfigurations" if webhook.ref.kind == "MutatingWebhookConfiguration" else "validatingwebhookconfigurations"
+            resource = (
+                "mutatingwebhookconfigurations" if webhook.ref.kind == "MutatingWebhookConfiguration" else "validatingwebhookconfigurations"
+            )
             yield Step(
                 "label",
                 webhook.ref,
-                why="the pods never update it, and the chart's cleanup hook selects by it: a later uninstall would leave the webhook behind",
+                why="the pods never update it, and the chart's cleanup hook selects by it: an uninstall would leave the webhook",
                 desired={"labels": {VERSION_LABEL: version}},
                 before={"labels": webhook.labels},
                 after={"labels": {**webhook.labels, VERSION_LABEL: version}},

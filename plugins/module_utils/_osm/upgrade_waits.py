@@ -64,7 +64,10 @@ class Waits:
             on_wait=lambda paths: self._progress(f"mesh_config: waiting for {product.bootstrap} to bring {len(paths)} fields"),
         )
         if not done:
-            self._give_up(f"{product.bootstrap} did not bring {', '.join(left[:_SHOWN])}", ObjectRef("Deployment", product.bootstrap, self._mesh.namespace))
+            self._give_up(
+                f"{product.bootstrap} did not bring {', '.join(left[:_SHOWN])}",
+                ObjectRef("Deployment", product.bootstrap, self._mesh.namespace),
+            )
 
     def for_rollouts(self, names: frozenset[str]) -> None:
         """Wait until the Deployments ``names`` are rolled out: one list per interval for all of them."""
@@ -72,18 +75,25 @@ class Waits:
         def waiting() -> dict[str, str]:
             found = {item["metadata"]["name"]: item for item in self._api.list(DEPLOYMENT, self._mesh.namespace)}
             states = {name: rollout_status(found[name]) if name in found else None for name in sorted(names)}
-            return {name: state.message if state else "it does not exist" for name, state in states.items() if state is None or not state.done}
+            return {
+                name: state.message if state else "it does not exist" for name, state in states.items() if state is None or not state.done
+            }
 
         left, done = poll_until(
             waiting,
             lambda states: not states,
             self._deadline,
             interval=0.5,
-            on_wait=lambda states: self._progress(f"finish: {len(names) - len(states)} of {len(names)} Deployments rolled out, waiting for {', '.join(states)}"),
+            on_wait=lambda states: self._progress(
+                f"finish: {len(names) - len(states)} of {len(names)} Deployments rolled out, waiting for {', '.join(states)}"
+            ),
         )
         if not done:
             name, message = next(iter(left.items()))
-            self._give_up(f"{len(left)} of {len(names)} Deployments are not rolled out: {message}", ObjectRef("Deployment", name, self._mesh.namespace))
+            self._give_up(
+                f"{len(left)} of {len(names)} Deployments are not rolled out: {message}",
+                ObjectRef("Deployment", name, self._mesh.namespace),
+            )
 
     def for_webhooks(self) -> None:
         """Wait until the Services of the control plane have ready endpoints; what is still dead then is told by the proof."""
@@ -107,5 +117,7 @@ class Waits:
             why="; ".join(str(trouble) for trouble in found[:_SHOWN]) or "its pods show no reason: they are slow, or the controllers are",
             state="the steps listed as done are done; the pods that served before still do where the Deployment keeps them",
             next="; ".join(dict.fromkeys(trouble.remedy for trouble in found)) or "run the same command again with a larger timeout",
-            details={"diagnosis": [{"object": trouble.object.as_dict(), "cause": trouble.cause, "message": trouble.message} for trouble in found]},
+            details={
+                "diagnosis": [{"object": trouble.object.as_dict(), "cause": trouble.cause, "message": trouble.message} for trouble in found]
+            },
         )

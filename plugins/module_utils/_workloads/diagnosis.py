@@ -42,7 +42,10 @@ class Trouble(NamedTuple):
 
 def troubles(deployments: Iterable[Mapping[str, Any]], pods: Iterable[Mapping[str, Any]]) -> list[Trouble]:
     """Return what is wrong with these Deployments and pods, at most one line per object."""
-    return [*(trouble for deployment in deployments for trouble in _of_deployment(deployment)), *(trouble for pod in pods for trouble in _of_pod(pod))]
+    return [
+        *(trouble for deployment in deployments for trouble in _of_deployment(deployment)),
+        *(trouble for pod in pods for trouble in _of_pod(pod)),
+    ]
 
 
 def _of_deployment(deployment: Mapping[str, Any]) -> Iterator[Trouble]:
@@ -82,8 +85,14 @@ def _of_container(pod: ObjectRef, container: Mapping[str, Any]) -> Trouble | Non
     waiting, terminated = state.get("waiting") or {}, state.get("terminated") or (container.get("lastState") or {}).get("terminated") or {}
     reason = waiting.get("reason", "")
     if reason in _IMAGE_REASONS:
-        return Trouble(pod, "image-pull", f"container {container['name']}: {reason} {container.get('image', '')}: {waiting.get('message', '')}".rstrip(": "))
+        return Trouble(
+            pod,
+            "image-pull",
+            f"container {container['name']}: {reason} {container.get('image', '')}: {waiting.get('message', '')}".rstrip(": "),
+        )
     if reason == "CrashLoopBackOff" or (terminated.get("exitCode") and not container.get("ready")):
         code = terminated.get("exitCode", "unknown")
-        return Trouble(pod, "crash-loop", f"container {container['name']} ends with exit code {code} ({container.get('restartCount', 0)} restarts)")
+        return Trouble(
+            pod, "crash-loop", f"container {container['name']} ends with exit code {code} ({container.get('restartCount', 0)} restarts)"
+        )
     return None
