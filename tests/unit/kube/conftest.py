@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import urllib3
+
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.transport import Transport
 
@@ -45,7 +46,9 @@ class Reply:
 
 def failure(status: int, reason: str, message: str, **details: Any) -> Reply:
     """A ``Status`` object as API servers send it."""
-    return Reply(status, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "message": message, "details": details})
+    return Reply(
+        status, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "message": message, "details": details}
+    )
 
 
 class ScriptedServer:
@@ -83,7 +86,7 @@ class ScriptedServer:
                 self.end_headers()
                 self.wfile.write(data)
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
             def log_message(self, *_args: Any) -> None:
                 return

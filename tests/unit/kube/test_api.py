@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import urllib3
+
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api, holds
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import (
     AlreadyExists,
@@ -283,7 +284,10 @@ def test_text_is_read_as_it_is(server: ScriptedServer) -> None:
 
 
 def test_an_unknown_kind_is_asked_for_once(server: ScriptedServer) -> None:
-    resources = [{"name": "gadgets", "kind": "Gadget", "namespaced": True}, {"name": "gadgets/status", "kind": "Gadget", "namespaced": True}]
+    resources = [
+        {"name": "gadgets", "kind": "Gadget", "namespaced": True},
+        {"name": "gadgets/status", "kind": "Gadget", "namespaced": True},
+    ]
     server.script(Reply(body={"resources": resources}), failure(404, "NotFound", "no"))
     api = server.api()
     found = api.kind_for("example.com/v1", "Gadget")

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.connection import Connection, bypasses_proxy, connect
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.credentials import connection_options
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kubeconfig import Access, document, write_private
@@ -99,7 +100,9 @@ def test_certificate_files_are_taken_inside(connected: Connect, tmp_path: Path) 
     for name, content in (("ca.crt", CA), ("client.crt", CERTIFICATE), ("client.key", KEY)):
         (tmp_path / name).write_text(content)
     user = {"client-certificate": "client.crt", "client-key": "client.key"}
-    source = kubeconfig(user, **{"certificate-authority": "ca.crt", "tls-server-name": "api.internal", "proxy-url": "http://u:p4ssw0rd@proxy:3128"})
+    source = kubeconfig(
+        user, **{"certificate-authority": "ca.crt", "tls-server-name": "api.internal", "proxy-url": "http://u:p4ssw0rd@proxy:3128"}
+    )
     connection = connected(kubeconfig=saved(tmp_path / "config", source))
     assert written(connection) == (
         {

@@ -10,8 +10,15 @@ import json
 from typing import Any
 
 import pytest
+
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube import errors
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import AdmissionDenied, Call, Forbidden, KubeError, error_of_answer
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import (
+    AdmissionDenied,
+    Call,
+    Forbidden,
+    KubeError,
+    error_of_answer,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, WriteConflict
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
@@ -97,7 +104,12 @@ def test_forbidden_names_the_missing_rule(message: str, missing: str) -> None:
             "osm-inject.k8s.io",
             True,
         ),
-        (422, "configmaps \"x\" is forbidden: ValidatingAdmissionPolicy 'no-x' with binding 'no-x' denied request: not this name", "no-x", False),
+        (
+            422,
+            "configmaps \"x\" is forbidden: ValidatingAdmissionPolicy 'no-x' with binding 'no-x' denied request: not this name",
+            "no-x",
+            False,
+        ),
     ],
 )
 def test_admission_is_named_and_nothing_was_done(status: int, message: str, webhook: str, unavailable: bool) -> None:

@@ -12,6 +12,7 @@ import json
 from typing import Any
 
 import pytest
+
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import NotFound
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import decode_release, list_releases, read_release
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
@@ -42,7 +43,9 @@ def packed(release: Any, *, zipped: bool = True) -> bytes:
 
 def secret(revision: str, status: str = "deployed", **labels: str) -> dict[str, Any]:
     about = {"owner": "helm", "name": "my-mesh", "version": revision, "status": status, **labels}
-    return {"metadata": {"name": f"sh.helm.release.v1.my-mesh.v{revision}", "namespace": "osm-system", "uid": f"u{revision}", "labels": about}}
+    return {
+        "metadata": {"name": f"sh.helm.release.v1.my-mesh.v{revision}", "namespace": "osm-system", "uid": f"u{revision}", "labels": about}
+    }
 
 
 @pytest.mark.parametrize("zipped", [True, False])
