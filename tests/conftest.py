@@ -36,9 +36,9 @@ def _cluster(home: Path, name: str, options: Options) -> Iterator[Cluster]:
 def sandbox_home() -> Iterator[Path]:
     """The directory of this run's clusters (MESHOPS_SANDBOX_HOME), and with it a temporary directory of its own:
     kubernetes.core keeps what it discovered in the temporary directory, by URL, and ports come back."""
-    from sandboxlib import test_run
+    from sandboxlib import run_directory
 
-    with test_run.directory() as run, pytest.MonkeyPatch.context() as patch:
+    with run_directory.directory() as run, pytest.MonkeyPatch.context() as patch:
         clusters, temporary = run / "clusters", run / "tmp"
         temporary.mkdir(mode=0o700)
         patch.setenv("MESHOPS_SANDBOX_HOME", str(clusters))

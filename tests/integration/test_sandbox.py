@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 import sandboxlib.cluster
-from sandboxlib import binaries, components, go_toolchain, loopback, paths, processes, state
+from sandboxlib import binaries, components, go_toolchain, loopback, paths, processes, run_directory, state
 from sandboxlib.audit import Event
 from sandboxlib.binary_sets import SETS, BinarySet
 from sandboxlib.cluster import Cluster
@@ -136,6 +136,19 @@ def test_a_start_that_was_killed_is_cleaned(sandbox_home: Path) -> None:
     assert (again.returncode, "cleaning it and starting again" in again.stdout) == (0, True)
     assert not any(process.alive for process in left.values())
     assert cluster.down()
+
+
+@pytest.mark.usefixtures("sandbox_home")
+def test_what_a_killed_test_run_left_is_put_down() -> None:
+    with run_directory.directory() as run:
+        abandoned = run.parent / "1@long-ago"
+        cluster = Cluster("left", abandoned / "clusters")
+        cluster.up(API_ONLY)
+        left = state.processes(cluster.directory)
+    assert all(process.alive for process in left.values())
+    with run_directory.directory():
+        assert not abandoned.exists()
+        assert not any(process.alive for process in left.values())
 
 
 def test_a_killed_component_is_seen_and_up_starts_again(fresh_cluster: FreshCluster) -> None:

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+from .errors import SandboxError
+
 _POLL_SECONDS = 0.02
 
 
@@ -80,6 +82,8 @@ class Process:
 
 def start(argv: list[str], log: Path, pid_file: Path) -> Process:
     """Start ``argv`` in a session of its own (Ctrl-C of the caller does not reach it), appending its output to ``log``."""
+    if not os.access(argv[0], os.X_OK):
+        raise SandboxError(f"{argv[0]} is not there, or cannot be executed")
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     pid = os.posix_spawn(
         argv[0],

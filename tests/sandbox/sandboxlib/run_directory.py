@@ -22,7 +22,7 @@ from .processes import Process, started
 def directory() -> Iterator[Path]:
     """A new private directory for this run; its clusters (in ``clusters``) are put down and it is removed at the end."""
     parent = _runs()
-    for earlier in parent.iterdir():
+    for earlier in parent.glob("*@*"):
         pid, _, start = earlier.name.partition("@")
         if not Process(int(pid), start, [], "").alive:
             _remove(earlier)
