@@ -84,12 +84,14 @@ class Lease:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
-        if not self._lost:
-            try:
-                self._store.delete(self._resource_version)
-            except LifecycleError:
-                # Not released: it expires by itself after its duration, and the outcome of the run is not changed by that.
-                self._on_wait(f"could not delete {self._store.ref}; it expires in {self._seconds} s")
+        try:
+            # Read first: the answer to the last renewal may have been lost, and with it the version to delete.
+            holder, _renewed, _duration, version = _spec_of(self._store.read())
+            if holder == self._holder:
+                self._store.delete(version)
+        except LifecycleError:
+            # Not released: it expires by itself after its duration, and the outcome of the run is not changed by that.
+            self._on_wait(f"could not delete {self._store.ref}; it expires in {self._seconds} s")
 
     def check(self) -> None:
         """Raise Interrupted when the Lease is lost: to be called before every write."""

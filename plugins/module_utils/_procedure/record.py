@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Plan
@@ -26,7 +26,7 @@ class Record:
 
     plan_id: str
     steps: Mapping[str, str]
-    merge_base: Mapping[str, object] = field(default_factory=dict)
+    merge_base: Mapping[str, Any] = field(default_factory=dict)
 
     def covers(self, plan: Plan) -> bool:
         """Return whether all that ``plan`` still wants was in the recorded plan, with the same desired values."""

@@ -129,7 +129,7 @@ class Client:
 
     def put(self, ref: ObjectRef, fields: Mapping[str, Any], version: str | None) -> str:
         """Write one object; see Server.put."""
-        return self._write(lambda: self.server.put(self.name, ref, fields, version))
+        return str(self._write(lambda: self.server.put(self.name, ref, fields, version)))
 
     def delete(self, ref: ObjectRef, *, uid: str = "", version: str = "") -> None:
         """Delete one object; see Server.delete."""
@@ -163,7 +163,7 @@ class Leases:
     def read(self) -> dict[str, object] | None:
         """Return the Lease as the API shows it."""
         stored = self._client.get(self.ref)
-        return stored and {"metadata": {"resourceVersion": stored.version}, "spec": stored.fields}
+        return None if stored is None else {"metadata": {"resourceVersion": stored.version}, "spec": stored.fields}
 
     def write(self, spec: Mapping[str, object], resource_version: str) -> str:
         """Create or replace it."""
