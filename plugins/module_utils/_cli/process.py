@@ -75,7 +75,7 @@ def run(
     """Run ``argv`` in a process group of its own and return when it has ended.
 
     ``env`` is the whole environment (default: the module's own). ``on_line`` gets every line of output, masked, from a
-    thread of its own. ``mask`` are secrets that never appear in errors or lines. At the deadline the group gets SIGTERM and,
+    thread of its own; what it raises is dropped, and it is not called again. ``mask`` are secrets that never appear in errors or lines. At the deadline the group gets SIGTERM and,
     GRACE_SECONDS later, SIGKILL. ``death_signal`` is what the kernel sends to the command when the module dies, however it
     dies. More output than ``most_output`` bytes stops the command.
 
@@ -203,11 +203,17 @@ class _Output:
                 break
             self._chunks.append(chunk)
             *lines, rest = (rest + chunk).split(b"\n")
+            self._tell(lines)
+        self._tell([rest] if rest else [])
+        self._stream.close()
+
+    def _tell(self, lines: Sequence[bytes]) -> None:
+        try:
             for text in lines:
                 self._line(text.decode("utf-8", "replace"))
-        if rest:
-            self._line(rest.decode("utf-8", "replace"))
-        self._stream.close()
+        except Exception:
+            # Whoever wants to see lines must not stop the command: unread output would block it.
+            self._line = lambda text: None
 
 
 def _feed(process: subprocess.Popen[bytes], data: bytes) -> None:

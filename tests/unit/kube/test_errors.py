@@ -78,8 +78,7 @@ def test_conflicts_are_what_the_engine_plans_again() -> None:
     ("message", "missing"),
     [
         (
-            'deployments.apps "osm-controller" is forbidden: User "ci" cannot patch resource "deployments" in API group "apps" '
-            'in the namespace "osm-system"',
+            'x is forbidden: User "ci" cannot patch resource "deployments" in API group "apps" in the namespace "osm-system"',
             "patch deployments.apps in namespace osm-system",
         ),
         ('nodes is forbidden: User "ci" cannot list resource "nodes" in API group "" at the cluster scope', "list nodes cluster-wide"),
@@ -99,8 +98,7 @@ def test_forbidden_names_the_missing_rule(message: str, missing: str) -> None:
         (403, 'admission webhook "osm-validator.k8s.io" denied the request: wrong', "osm-validator.k8s.io", False),
         (
             500,
-            'Internal error occurred: failed calling webhook "osm-inject.k8s.io": failed to call webhook: Post '
-            '"https://osm-injector.osm-system.svc:9090/mutate-pod-creation?timeout=10s": dial tcp 10.96.0.7:9090: connect: connection refused',
+            'Internal error occurred: failed calling webhook "osm-inject.k8s.io": failed to call webhook: Post "https://x": dial tcp',
             "osm-inject.k8s.io",
             True,
         ),
