@@ -93,7 +93,7 @@ def site_of_release(release: Release) -> Site | None:
     product = release_product(release)
     if product is None:
         return None
-    return Site(product.name_prefix, str(_release_value(release, product, product.namespace_value) or release.namespace))
+    return Site(product.name_prefix, str(release_value(release, product, product.namespace_value) or release.namespace))
 
 
 def release_product(release: Release) -> Product | None:
@@ -202,7 +202,7 @@ def _mesh_name(product: Product, core: Sequence[Object], release: Release | None
     # The controller decides: it is the one whose name osm's own command line takes (osm-edge cmd/cli/util.go getMeshInfoList).
     ordered = sorted(core, key=lambda item: _name(item) != product.controller)
     labels = (((item["metadata"].get("labels") or {}).get("meshName", "")) for item in ordered)
-    from_release = str(_release_value(release, product, "meshName") or "") if release is not None else ""
+    from_release = str(release_value(release, product, "meshName") or "") if release is not None else ""
     candidates = [*labels, from_release, *(hook.mesh_name for hook in webhooks), *_enrolled_in(product, evidence)]
     return next(filter(None, candidates), product.default_mesh_name)
 
@@ -213,8 +213,8 @@ def _enrolled_in(product: Product, evidence: Evidence) -> list[str]:
     return [*names] if len(names) == 1 else []
 
 
-def _release_value(release: Release, product: Product, key: str) -> Any:
-    """Return a value of the release: what the user gave, else the chart's default."""
+def release_value(release: Release, product: Product, key: str) -> Any:
+    """Return a value below the chart's root key: what the user gave, else the chart's default."""
     for values in (release.values, release.chart_values):
         section = values.get(product.values_root)
         if isinstance(section, Mapping) and section.get(key) is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import PENDING, ReleaseInfo
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.assembly import release_value
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.components import Component, components, missing_components
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_parts import RELEASES, WEBHOOKS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed, Webhook
@@ -49,6 +50,15 @@ def _components(mesh: Mesh) -> Iterator[Finding]:
         )
     yield from (_not_rolled_out(component) for component in running if not component.rollout.done)
     yield from _versions(mesh, running)
+    if mesh.ca_secret is False and mesh.deployments and _keeps_own_ca(mesh):
+        yield Finding(
+            "error",
+            "ca-secret-missing",
+            ObjectRef("Secret", mesh.product.ca_secret, mesh.namespace),
+            "the Secret with the mesh's root certificate does not exist",
+            f"the next start of {mesh.product.controller} makes another one, and sidecars with certificates of both do not trust each other",
+            "restore it from a backup, or restart the control plane and then all workloads of the mesh",
+        )
     for item in mesh.replica_sets:
         if not item.owner_uid:
             yield Finding(
@@ -59,6 +69,15 @@ def _components(mesh: Mesh) -> Iterator[Finding]:
                 f"old pods of {item.app} go on serving beside the new ones: an upgrade that orphaned the Deployment was not finished",
                 f"run the upgrade again, or: kubectl delete replicaset -n {mesh.namespace} {item.name}",
             )
+
+
+def _keeps_own_ca(mesh: Mesh) -> bool:
+    """Whether the CA lies in the Secret with the default name: Vault and cert-manager keep it elsewhere."""
+    if mesh.release is None:
+        return False
+    provider = release_value(mesh.release, mesh.product, "certificateProvider") or {}
+    secret = release_value(mesh.release, mesh.product, "caBundleSecretName") or mesh.product.ca_secret
+    return provider.get("kind", "tresor") == "tresor" and secret == mesh.product.ca_secret
 
 
 def _not_rolled_out(component: Component) -> Finding:
