@@ -202,7 +202,7 @@ class MeshUpgrade:
             app_version=self._chart.app_version,
             templates_digest=templates_digest(self._chart.templates),
             values=values.values,
-            given_values=self._request.given_inline,
+            plain_values=values.plain,
             manifests=manifests,
             preset_spec=preset,
             permissions=helm_permissions(parse_manifest(base.manifest), manifests, base.namespace, self._api.kind_for),

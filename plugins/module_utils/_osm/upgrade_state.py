@@ -22,8 +22,8 @@ class TargetChart:
     """The chart to upgrade to, rendered with the values that the release will have.
 
     ``values`` are user-supplied values (what ``helm get values`` shows afterwards); ``templates_digest`` tells a chart of
-    the same version with other templates. ``preset_spec`` is the ``spec`` of its preset MeshConfig. ``given_values`` are those of this
-    call, the only ones whose strings may be shown.
+    the same version with other templates. ``preset_spec`` is the ``spec`` of its preset MeshConfig. ``plain_values`` are those
+    that a diff may show.
     """
 
     name: str
@@ -31,7 +31,7 @@ class TargetChart:
     app_version: str
     templates_digest: str
     values: Mapping[str, Any]
-    given_values: Mapping[str, Any]
+    plain_values: Mapping[str, Any]
     manifests: Sequence[Mapping[str, Any]]
     preset_spec: Mapping[str, Any]
     permissions: tuple[Permission, ...] = ()

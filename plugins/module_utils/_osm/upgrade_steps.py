@@ -106,12 +106,12 @@ def _helm_upgrade(state: UpgradeState, needs: tuple[str, ...]) -> Step:
         before={
             "chart": f"{helm.chart_name}-{helm.chart_version}",
             "status": helm.status,
-            "values": shown_values(helm.values, target.given_values, "unchanged" if helm.values == target.values else "before"),
+            "values": shown_values(helm.values, target.plain_values, "unchanged" if helm.values == target.values else "before"),
         },
         after={
             "chart": f"{target.name}-{target.version}",
             "status": "deployed",
-            "values": shown_values(target.values, target.given_values, "unchanged" if helm.values == target.values else "after"),
+            "values": shown_values(target.values, target.plain_values, "unchanged" if helm.values == target.values else "after"),
         },
         needs=needs,
         simulated="Helm renders and validates the chart on the controller; its writes are not sent to the server in check mode",

@@ -17,8 +17,10 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.preset_valu
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import preset_spec
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_request import UpgradeRequest
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.values import (
+    Pinned,
     carry_over,
     coalesced,
+    deep_merge,
     describe,
     dropped_findings,
     effective_user_values,
@@ -35,9 +37,13 @@ _TEMPLATE_SUFFIXES = (".yaml", ".yml", ".tpl", ".txt", ".json")
 
 
 class TargetValues(NamedTuple):
-    """User-supplied values of the release to be, the MeshConfig that the user wants, and what to tell about both."""
+    """User-supplied values of the release to be, the MeshConfig that the user wants, and what to tell about both.
+
+    ``plain`` are values that a diff may show: the chart's own defaults, the pins, and what the task gave inline.
+    """
 
     values: dict[str, Any]
+    plain: dict[str, Any]
     mesh_config: dict[str, Any]
     findings: tuple[Finding, ...]
     refusals: tuple[Refusal, ...]
@@ -77,7 +83,18 @@ def target_values(mesh: Mesh, base: Release, chart: Chart, request: UpgradeReque
         *unread_values(request.values, chart.values, release),
         *translated.findings,
     ]
-    return TargetValues(carried.values, translated.spec, tuple(findings), tuple(refusals))
+    plain = pinned_values(pinned, deep_merge(chart.values, request.given_inline))
+    return TargetValues(carried.values, plain, translated.spec, tuple(findings), tuple(refusals))
+
+
+def pinned_values(pinned: Pinned, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``values`` with the pins set in them."""
+    for pin in pinned.pins:
+        nested: Any = pin.value
+        for key in reversed(pin.path.split(".")):
+            nested = {key: nested}
+        values = deep_merge(values, nested)
+    return dict(values)
 
 
 def rendered_preset(manifests: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any] | None:
