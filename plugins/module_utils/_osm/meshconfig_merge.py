@@ -80,6 +80,8 @@ def merge(
     target = ObjectRef("MeshConfig", product.mesh_config_name, namespace)
     completion = _Completion(old_preset_spec, new_preset_spec, live_spec, product, target_version, target)
     spec = copy.deepcopy(dict(live_spec))
+    # Before, so that elements which the user brings in are completed; after, so that none of the rules touches what was given.
+    overlay(spec, user)
     completion.fill(spec, old_preset_spec if old_preset_spec is not None else _MISSING, new_preset_spec, ())
     overlay(spec, user)
     given = leaves(user)
@@ -139,6 +141,8 @@ class _Completion:
             parts = {key: self._whole(old_map.get(key, _MISSING), value, (*path, key)) for key, value in new_value.items()}
             new_and_empty = not new_value and old_value is _MISSING and self._old_is_known
             return {key: value for key, (value, _) in parts.items()}, any(is_gap for _, is_gap in parts.values()) or new_and_empty
+        if element_key(path) is not None and new_value:
+            return copy.deepcopy(new_value), True
         if old_value is _MISSING and not self._old_is_known:
             if new_value is True:
                 return self._kept_zero(path, new_value), True

@@ -181,7 +181,8 @@ OSM = replace(
     image_prefixes=("osm-controller", "osm-injector", "osm-bootstrap", "osm-crds", "osm-preinstall", "osm-healthcheck"),
 )
 
-FSM = Product(
+FSM = replace(
+    OSM_EDGE,
     id="fsm",
     title="Flomesh Service Mesh",
     chart_name="fsm",
@@ -190,7 +191,6 @@ FSM = Product(
     namespace_value="fsmNamespace",
     default_mesh_name="fsm",
     default_namespace="fsm-system",
-    kube_version=">= 1.19.0-0",
     name_prefix="fsm",
     app_name="flomesh.io",
     mesh_config_name="fsm-mesh-config",
@@ -199,16 +199,11 @@ FSM = Product(
     mutating_webhook_config="fsm-webhook-%s",
     validating_webhook_config="fsm-validator-mesh-%s",
     injector_webhook="fsm-inject.k8s.io",
-    preset_config_map="preset-mesh-config",
     ca_secret="fsm-ca-bundle",
     key_domain="flomesh.io",
     pod_uuid_label="fsm-proxy-uuid",
-    sidecar_container="sidecar",
     init_container="fsm-init",
     healthcheck_container="fsm-healthcheck",
-    bootstrap_volume="sidecar-bootstrap-config-volume",
-    bootstrap_secret_prefix="sidecar-bootstrap-config-",
-    sidecar_image_field="sidecarImage",
     sidecar_windows_image_field="",
     sidecar_image_env="FSM_DEFAULT_SIDECAR_IMAGE",
     sidecar_windows_image_env="",
@@ -218,11 +213,6 @@ FSM = Product(
 )
 
 PRODUCTS: tuple[Product, ...] = (OSM_EDGE, OSM, FSM)
-
-
-def product_by_id(product_id: str) -> Product | None:
-    """Return the product with that id (``osm-edge``, ``osm``, ``fsm``), or None."""
-    return next((product for product in PRODUCTS if product.id == product_id), None)
 
 
 def product_of_images(images: Iterable[str]) -> Product | None:
@@ -249,7 +239,7 @@ def product_of_chart(chart_name: str, chart_version: str = "") -> Product | None
 def product_of_release(chart_name: str, images: Iterable[str], chart_version: str = "") -> Product | None:
     """Tell the product of a Helm release or of a rendered chart: by its images first, then by the chart's name.
 
-    Images come first because a fork or an in-house copy of a chart may carry any name.
+    An in-house copy of a chart may carry any name.
     """
     return product_of_images(images) or product_of_chart(chart_name, chart_version)
 

@@ -10,7 +10,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_edit import edit
@@ -18,6 +18,9 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.restart import restart_required
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
 from ansible_collections.meshops.lifecycle.tests.unit.osm.presets import PRESET_1_2, PRESET_1_3, Spec, installed
+
+# A slow machine is no failure.
+PROPERTY = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 
 RANGES = "outboundIPRangeExclusionList"
 
@@ -88,7 +91,10 @@ def test_drivers_and_plugins_are_edited_by_name() -> None:
     ]
     assert [driver["sidecarName"] for driver in result.spec["sidecar"]["sidecarDrivers"]] == ["pipy", "envoy", "extra"]
     assert result.spec["pluginChains"]["inbound-tcp"][1] == {"plugin": "modules/inbound-tcp-routing", "priority": 120, "disable": True}
-    without = edit(result.spec, remove={"sidecar": {"sidecarDrivers": ["Extra"]}, "pluginChains": {"inbound-tcp": [{"plugin": "modules/inbound-tls-termination"}]}})
+    without = edit(
+        result.spec,
+        remove={"sidecar": {"sidecarDrivers": ["Extra"]}, "pluginChains": {"inbound-tcp": [{"plugin": "modules/inbound-tls-termination"}]}},
+    )
     assert [driver["sidecarName"] for driver in without.spec["sidecar"]["sidecarDrivers"]] == ["pipy", "envoy"]
     assert len(without.spec["pluginChains"]["inbound-tcp"]) == 1
 
@@ -127,7 +133,7 @@ def test_contradictions_are_refused(spec: Spec | None, add: Spec | None, remove:
 lists = st.dictionaries(st.sampled_from(["a", "b"]), st.lists(st.integers(0, 5), max_size=5, unique=True), max_size=2)
 
 
-@settings(deadline=None)
+@PROPERTY
 @given(live=lists, spec=st.dictionaries(st.sampled_from(["x", "y"]), st.integers() | st.booleans()), add=lists, remove=lists)
 def test_an_edit_repeated_changes_nothing(live: Spec, spec: Spec, add: Spec, remove: Spec) -> None:
     remove = {key: [item for item in items if item not in add.get(key, [])] for key, items in remove.items()}
@@ -135,7 +141,7 @@ def test_an_edit_repeated_changes_nothing(live: Spec, spec: Spec, add: Spec, rem
     assert edit(once, {"traffic": spec}, {"traffic": add}, {"traffic": remove}).changes == []
 
 
-@settings(deadline=None)
+@PROPERTY
 @given(live=lists, elements=lists)
 def test_adding_and_removing_are_inverse(live: Spec, elements: Spec) -> None:
     new: dict[str, Any] = {key: [item for item in items if item not in live.get(key, [])] for key, items in elements.items()}

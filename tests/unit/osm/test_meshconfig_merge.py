@@ -10,13 +10,16 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import MergeResult, gaps, merge
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import FSM, OSM, OSM_EDGE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
 from ansible_collections.meshops.lifecycle.tests.unit.osm.presets import PRESET_1_1, PRESET_1_2, PRESET_1_3, Spec, installed
+
+# A slow machine is no failure.
+PROPERTY = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 
 
 def complete(live: Spec, old: Spec | None, new: Spec, user: Spec | None = None, target: str = "1.3.9") -> MergeResult:
@@ -274,7 +277,9 @@ def test_a_spec_that_would_delete_or_is_not_clear_is_refused(user: Spec) -> None
 
 # --- properties ---------------------------------------------------------------------------------------------------------
 
-scalars = st.one_of(st.booleans(), st.integers(0, 3), st.sampled_from(["", "a", "info", "flomesh/pipy:0.70.0-46", "x.io/flomesh/pipy:0.50.0-25"]))
+scalars = st.one_of(
+    st.booleans(), st.integers(0, 3), st.sampled_from(["", "a", "info", "flomesh/pipy:0.70.0-46", "x.io/flomesh/pipy:0.50.0-25"])
+)
 images = st.sampled_from(["", "flomesh/pipy:0.50.0-25", "r.example/flomesh/pipy:0.70.0-46", "flomesh/pipy:0.90.3-38", "mine:1"])
 names = st.sampled_from(["pipy", "envoy", "mine"])
 
@@ -296,7 +301,9 @@ specs: st.SearchStrategy[Spec] = st.fixed_dictionaries(
                 "sidecarDrivers": elements("sidecarName", names, {"sidecarImage": images, "proxyServerPort": st.integers(0, 2)}),
             },
         ),
-        "traffic": st.dictionaries(st.sampled_from(["enableEgress", "mode", "ports"]), st.one_of(scalars, st.lists(st.integers(1, 3), max_size=2))),
+        "traffic": st.dictionaries(
+            st.sampled_from(["enableEgress", "mode", "ports"]), st.one_of(scalars, st.lists(st.integers(1, 3), max_size=2))
+        ),
         "pluginChains": st.dictionaries(
             st.sampled_from(["inbound-tcp", "outbound-http"]),
             elements("plugin", st.sampled_from(["p", "q", "r"]), {"priority": st.integers(0, 2)}),
@@ -312,7 +319,7 @@ def every_path_is_kept(before: Any, after: Any) -> bool:
     return True
 
 
-@settings(deadline=None, max_examples=300)
+@PROPERTY
 @given(live=specs, old=st.none() | specs, new=specs, user=specs)
 def test_merging_again_changes_nothing(live: Spec, old: Spec | None, new: Spec, user: Spec) -> None:
     once = complete(live, old, new, user).spec
@@ -321,7 +328,7 @@ def test_merging_again_changes_nothing(live: Spec, old: Spec | None, new: Spec, 
     assert complete(once, new, new, user).changes == []
 
 
-@settings(deadline=None, max_examples=300)
+@PROPERTY
 @given(live=specs, old=st.none() | specs, new=specs, user=specs)
 def test_no_live_key_or_element_goes_away(live: Spec, old: Spec | None, new: Spec, user: Spec) -> None:
     spec = complete(live, old, new, user).spec
@@ -340,7 +347,7 @@ def kept(live: Any, spec: Any, path: str = "") -> bool:
     return path == "sidecarImage" or (type(live) is type(spec) and live == spec)
 
 
-@settings(deadline=None, max_examples=300)
+@PROPERTY
 @given(live=specs, old=st.none() | specs, new=specs)
 def test_a_live_value_that_is_no_default_image_never_changes(live: Spec, old: Spec | None, new: Spec) -> None:
     result = complete(live, old, new)
@@ -350,7 +357,7 @@ def test_a_live_value_that_is_no_default_image_never_changes(live: Spec, old: Sp
             assert change.before in ("flomesh/pipy:0.50.0-25", "r.example/flomesh/pipy:0.70.0-46")
 
 
-@settings(deadline=None, max_examples=300)
+@PROPERTY
 @given(live=specs, old=st.none() | specs, new=specs, user=specs)
 def test_every_value_of_the_user_is_in_the_result(live: Spec, old: Spec | None, new: Spec, user: Spec) -> None:
     spec = complete(live, old, new, user).spec
@@ -366,7 +373,7 @@ def test_every_value_of_the_user_is_in_the_result(live: Spec, old: Spec | None, 
     assert holds(user, spec)
 
 
-@settings(deadline=None, max_examples=300)
+@PROPERTY
 @given(live=specs, old=st.none() | specs, new=specs)
 def test_a_completed_spec_has_no_gaps_but_those_that_nobody_may_fill(live: Spec, old: Spec | None, new: Spec) -> None:
     assert gaps(complete(live, old, new).spec, new) == []

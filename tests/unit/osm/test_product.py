@@ -16,7 +16,6 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product imp
     OSM_EDGE,
     PRODUCTS,
     Product,
-    product_by_id,
     product_of_deployment,
     product_of_images,
     product_of_release,
@@ -42,7 +41,11 @@ NAMES: dict[str, tuple[str, str, str]] = {
     "ca_secret": ("osm-ca-bundle", "osm-ca-bundle", "fsm-ca-bundle"),
     "monitored_by_label": ("openservicemesh.io/monitored-by", "openservicemesh.io/monitored-by", "flomesh.io/monitored-by"),
     "ignore_label": ("openservicemesh.io/ignore", "openservicemesh.io/ignore", "flomesh.io/ignore"),
-    "injection_annotation": ("openservicemesh.io/sidecar-injection", "openservicemesh.io/sidecar-injection", "flomesh.io/sidecar-injection"),
+    "injection_annotation": (
+        "openservicemesh.io/sidecar-injection",
+        "openservicemesh.io/sidecar-injection",
+        "flomesh.io/sidecar-injection",
+    ),
     "metrics_annotation": ("openservicemesh.io/metrics", "openservicemesh.io/metrics", "flomesh.io/metrics"),
     "pod_uuid_label": ("osm-proxy-uuid", "osm-proxy-uuid", "fsm-proxy-uuid"),
     "sidecar_container": ("sidecar", "envoy", "sidecar"),
@@ -63,12 +66,6 @@ def test_names_of_objects() -> None:
     assert FSM.services == ("fsm-bootstrap", "fsm-controller", "fsm-injector", "fsm-validator")
     assert OSM_EDGE.mutating_webhook("prod") == "osm-webhook-prod"
     assert FSM.validating_webhook("prod") == "fsm-validator-mesh-prod"
-
-
-@pytest.mark.parametrize("product", PRODUCTS)
-def test_by_id(product: Product) -> None:
-    assert product_by_id(product.id) is product
-    assert product_by_id("istio") is None
 
 
 @pytest.mark.parametrize(

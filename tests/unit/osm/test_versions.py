@@ -9,12 +9,24 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import FSM, OSM, OSM_EDGE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.releases import default_sidecar_images, release_of_chart, releases_of
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.versions import Minor, Version, is_downgrade, minor_path, nearest, newest_of, parse, skips_minor
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.versions import (
+    Minor,
+    Version,
+    is_downgrade,
+    minor_path,
+    nearest,
+    newest_of,
+    parse,
+    skips_minor,
+)
+
+# A slow machine is no failure.
+PROPERTY = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 
 # Oldest first, as SemVer orders them, with the flavour after the plain release.
 ORDERED = (
@@ -56,6 +68,7 @@ versions = st.builds(
 )
 
 
+@PROPERTY
 @given(versions, versions, versions)
 def test_the_order_is_total(a: str, b: str, c: str) -> None:
     left, middle, right = read(a), read(b), read(c)
@@ -114,29 +127,31 @@ def test_nearest_of_nothing() -> None:
 
 
 # chart, image tag, repository of the sidecar, its tag: osm-edge's published chart archives.
-TABLE = """
-1.1.0 1.1.0 pipy 0.50.0-25
-1.1.1 1.1.1 pipy 0.50.0-25
-1.1.2 1.1.2 pipy 0.50.0-25
-1.1.3 1.1.1 pipy 0.50.0-25
-1.2.0 1.2.0 pipy 0.70.0-2
-1.2.1 1.2.1 pipy 0.70.0-46
-1.2.2 1.2.2 pipy 0.70.0-46
-1.2.3 1.2.3 pipy 0.70.0-46
-1.2.1-ubi8 1.2.1 pipy-ubi8 0.70.0-46
-1.2.2-ubi8 1.2.2 pipy-ubi8 0.70.0-46
-1.2.3-ubi8 1.2.3 pipy-ubi8 0.70.0-46
-1.3.0 1.3.0 pipy 0.90.0-18
-1.3.1 1.3.1 pipy 0.90.0-54
-1.3.2 1.3.2 pipy 0.90.0-54
-1.3.3 1.3.3 pipy 0.90.0-54
-1.3.4 1.3.4 pipy 0.90.1-10
-1.3.5 1.3.5 pipy 0.90.1-87
-1.3.6 1.3.6 pipy 0.90.2-14
-1.3.7 1.3.7 pipy 0.90.2-14
-1.3.8 1.3.8 pipy 0.90.2-14
-1.3.9 1.3.9 pipy 0.90.3-38
-""".split("\n")[1:-1]
+TABLE = [
+    "",
+    "1.1.0 1.1.0 pipy 0.50.0-25",
+    "1.1.1 1.1.1 pipy 0.50.0-25",
+    "1.1.2 1.1.2 pipy 0.50.0-25",
+    "1.1.3 1.1.1 pipy 0.50.0-25",
+    "1.2.0 1.2.0 pipy 0.70.0-2",
+    "1.2.1 1.2.1 pipy 0.70.0-46",
+    "1.2.2 1.2.2 pipy 0.70.0-46",
+    "1.2.3 1.2.3 pipy 0.70.0-46",
+    "1.2.1-ubi8 1.2.1 pipy-ubi8 0.70.0-46",
+    "1.2.2-ubi8 1.2.2 pipy-ubi8 0.70.0-46",
+    "1.2.3-ubi8 1.2.3 pipy-ubi8 0.70.0-46",
+    "1.3.0 1.3.0 pipy 0.90.0-18",
+    "1.3.1 1.3.1 pipy 0.90.0-54",
+    "1.3.2 1.3.2 pipy 0.90.0-54",
+    "1.3.3 1.3.3 pipy 0.90.0-54",
+    "1.3.4 1.3.4 pipy 0.90.1-10",
+    "1.3.5 1.3.5 pipy 0.90.1-87",
+    "1.3.6 1.3.6 pipy 0.90.2-14",
+    "1.3.7 1.3.7 pipy 0.90.2-14",
+    "1.3.8 1.3.8 pipy 0.90.2-14",
+    "1.3.9 1.3.9 pipy 0.90.3-38",
+    "",
+][1:-1]
 
 
 @pytest.mark.parametrize("row", TABLE)
