@@ -1,5 +1,4 @@
 #!/usr/bin/python
-# -*- coding: utf-8 -*-
 # Copyright: (c) 2026, meshops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -13,12 +12,12 @@ version_added: 0.1.0
 author:
   - meshops contributors (@meshops)
 description:
-  - Finds every control plane of osm-edge, Open Service Mesh and FSM in a cluster and reports its product, versions, Helm release, components,
-    MeshConfig, namespaces, webhooks and CustomResourceDefinitions, counts the pods of its data plane, and says what is wrong with it.
-  - A mesh is found by any one of its parts (a Deployment, the Helm release, a webhook configuration, the MeshConfig), so that an interrupted
-    upgrade and the remains of an uninstallation show as well.
-  - Changes nothing. Lists are read in pages and reduced while they are read, so the number of requests grows with pages of 500 pods and
-    not with namespaces.
+  - Finds every control plane of osm-edge, Open Service Mesh and FSM in a cluster and reports its product, versions, Helm release,
+    components, MeshConfig, namespaces, webhooks and CustomResourceDefinitions, counts the pods of its data plane, and says what is wrong.
+  - A mesh is found by any one of its parts (a Deployment, the Helm release, a webhook configuration, the MeshConfig), so that an
+    interrupted upgrade and the remains of an uninstallation show as well.
+  - Changes nothing. Lists are read in pages and reduced while they are read, so the number of requests grows with pages of 500 pods
+    and not with namespaces.
 options:
   mesh_name:
     description:
@@ -40,15 +39,16 @@ extends_documentation_fragment:
   - meshops.lifecycle.attributes
   - meshops.lifecycle.attributes.info
 notes:
-  - Needs the permission to list Namespaces and Deployments in the whole cluster. Whatever else may not be read is reported as unknown, with a
-    finding C(not-readable) that names the missing permission. Secrets are only listed by their metadata, except the newest record of the
-    Helm release of a mesh.
-  - "A ClusterRole for it has C(list) for C(namespaces), C(pods), C(services), C(apps/deployments), C(apps/daemonsets), C(apps/replicasets),
-    C(discovery.k8s.io/endpointslices), C(admissionregistration.k8s.io/mutatingwebhookconfigurations) and C(validatingwebhookconfigurations),
-    C(config.openservicemesh.io/meshconfigs) and C(config.flomesh.io/meshconfigs), C(get) and C(list) for
-    C(apiextensions.k8s.io/customresourcedefinitions) and C(secrets), C(get) for C(configmaps) and for the Namespace C(kube-system)."
-  - The version label of webhook configurations is compared only to warn about an uninstallation that would leave them behind. The mesh itself is
-    never found by it, because control planes do not update it.
+  - Needs the permission to list Namespaces and Deployments in the whole cluster. Whatever else may not be read is reported as unknown,
+    with a finding C(not-readable) that names the missing permission. Secrets are only listed by their metadata, except the newest
+    record of the Helm release of a mesh.
+  - "A ClusterRole for all of it allows C(list) for C(namespaces), C(pods), C(services), C(secrets), C(deployments.apps),
+    C(daemonsets.apps), C(replicasets.apps), C(endpointslices.discovery.k8s.io),
+    C(mutatingwebhookconfigurations.admissionregistration.k8s.io), C(validatingwebhookconfigurations.admissionregistration.k8s.io),
+    C(customresourcedefinitions.apiextensions.k8s.io), C(meshconfigs.config.openservicemesh.io) and C(meshconfigs.config.flomesh.io),
+    and C(get) for C(namespaces), C(secrets), C(configmaps) and C(customresourcedefinitions.apiextensions.k8s.io)."
+  - The version label of webhook configurations is compared only to warn about an uninstallation that would leave them behind. The mesh
+    is never found by it, because control planes do not update it.
 seealso:
   - module: meshops.lifecycle.mesh_config
   - module: meshops.lifecycle.mesh_upgrade

@@ -21,6 +21,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_conf
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_control_plane import control_plane_findings
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_data_plane import data_plane_findings
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_webhooks import webhook_findings
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.selection import matching, select_mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 
@@ -51,7 +52,8 @@ def _mesh(mesh: Mesh, observed: Observed, now: float) -> dict[str, Any]:
     pods = data_plane(mesh, observed)
     namespaces = namespace_rows(mesh, observed.namespaces, pods)
     findings = [
-        *control_plane_findings(mesh, observed, sum(1 for row in namespaces if not row["ignored"]), now),
+        *control_plane_findings(mesh, observed, now),
+        *webhook_findings(mesh, observed, sum(1 for row in namespaces if not row["ignored"])),
         *configuration_findings(mesh, observed),
         *data_plane_findings(mesh, observed, pods),
     ]

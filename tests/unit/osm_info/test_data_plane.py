@@ -79,7 +79,7 @@ def test_stale_by_reason() -> None:
 
 
 def test_pods_created_while_the_interception_mode_was_missing() -> None:
-    """osm-edge 1.3 over a MeshConfig of 1.2 injects without osm-init; that such pods are what new pods look like does not make them right."""
+    """osm-edge 1.3 over a MeshConfig of 1.2 injects without osm-init: new pods look like that, and it is wrong all the same."""
     counted = count(pod(image=OLD_IMAGE), pod(image=OLD_IMAGE, init=NOW_INIT), spec=PRESET_1_2)
     assert counted.unintercepted == 1
     assert counted.current == 1

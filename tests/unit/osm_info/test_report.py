@@ -28,7 +28,6 @@ from ansible_collections.meshops.lifecycle.tests.unit.osm_info.raw_objects impor
     deployment,
     evidence,
     healthy,
-    mesh_config,
     namespace,
     observed,
     pod,
