@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What counts as proven."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_proof import unproven
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import UpgradeState
+from ansible_collections.meshops.lifecycle.tests.unit.osm_upgrade.states import deployment, state, upgraded, webhook
+
+
+def with_mesh(**changes: Any) -> UpgradeState:
+    done = upgraded()
+    return replace(done, mesh=replace(done.mesh, **changes))
+
+
+def with_deployment(name: str, changed: dict[str, Any]) -> UpgradeState:
+    return with_mesh(deployments=tuple(changed if d["metadata"]["name"] == name else d for d in upgraded().mesh.deployments))
+
+
+def rolling() -> UpgradeState:
+    injector = deployment("osm-injector", "1.3.9")
+    injector["status"]["updatedReplicas"] = 0
+    return with_deployment("osm-injector", injector)
+
+
+def test_an_upgraded_mesh_is_proven() -> None:
+    assert unproven(upgraded()) == []
+
+
+def test_a_mesh_before_its_upgrade_is_not() -> None:
+    assert {finding.code for finding in unproven(state())} >= {"step-left", "wrong-version"}
+
+
+@pytest.mark.parametrize(
+    ("observed", "code"),
+    [
+        (rolling(), "not-rolled-out"),
+        (with_deployment("osm-injector", deployment("osm-injector", "1.2.3")), "wrong-version"),
+        (with_mesh(mesh_config=None), "no-mesh-config"),
+        (with_mesh(webhooks=(webhook("MutatingWebhookConfiguration", "w", "1.3.9", endpoints=0),)), "webhook-dead"),
+        (with_mesh(webhooks=(webhook("MutatingWebhookConfiguration", "w", "1.3.9", endpoints=-1),)), "webhook-dead"),
+        (with_mesh(webhooks=()), "no-webhook"),
+        (with_mesh(webhooks=(webhook("MutatingWebhookConfiguration", "w", "1.2.3"),)), "step-left"),
+    ],
+)
+def test_what_is_not_proven_is_told(observed: UpgradeState, code: str) -> None:
+    found = unproven(observed)
+    assert code in {finding.code for finding in found}
+    assert all(finding.severity == "error" and finding.remedy for finding in found)
+
+
+def test_endpoints_that_may_not_be_read_are_not_held_against_it() -> None:
+    hook = webhook("MutatingWebhookConfiguration", "w", "1.3.9", endpoints=None)
+    assert unproven(with_mesh(webhooks=(hook,))) == []
