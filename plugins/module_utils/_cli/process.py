@@ -75,9 +75,10 @@ def run(
     """Run ``argv`` in a process group of its own and return when it has ended.
 
     ``env`` is the whole environment (default: the module's own). ``on_line`` gets every line of output, masked, from a
-    thread of its own; what it raises is dropped, and it is not called again. ``mask`` are secrets that never appear in errors or lines. At the deadline the group gets SIGTERM and,
-    GRACE_SECONDS later, SIGKILL. ``death_signal`` is what the kernel sends to the command when the module dies, however it
-    dies. More output than ``most_output`` bytes stops the command.
+    thread of its own; what it raises is dropped, and it is not called again. ``mask`` are secrets that never appear in
+    errors or lines. At the deadline the group gets SIGTERM and, GRACE_SECONDS later, SIGKILL. ``death_signal`` is what the
+    kernel sends to the command when the module dies, however it dies. More output than ``most_output`` bytes stops the
+    command.
 
     Raises CommandNotFound, CommandTimedOut, and CommandFailed when ``check`` is set and the status is not 0.
     """
