@@ -10,9 +10,11 @@ import base64
 import json
 import os
 import subprocess
+import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +23,16 @@ import yaml
 from sandboxlib import binaries
 from sandboxlib.cluster import Cluster
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.chart import read_chart
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import Helm
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm_errors import (
+    ChartNotFound,
     HelmError,
     ImmutableField,
     KubeVersionMismatch,
     ReleaseNotFound,
     ReleasePending,
+    RepositoryUnreachable,
     SchemaViolation,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.access import missing_permissions
@@ -449,6 +454,65 @@ def test_helm_refusals_have_types(helm: Helm, api: Api, api_cluster: Cluster, ch
             "demo", chart, place, {}, deadline=Deadline(60)
         )
     assert failed.value.why
+
+
+@pytest.fixture
+def repository(api_cluster: Cluster, chart: str, tmp_path: Path) -> Iterator[str]:
+    """A chart repository on loopback with two versions of the chart."""
+    top = tmp_path / "repository"
+    top.mkdir()
+    for version in ("1.2.3", "1.10.0"):
+        api_cluster.helm("package", chart, "--version", version, "-d", str(top))
+    api_cluster.helm("repo", "index", str(top))
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(top))
+
+        def log_message(self, *_arguments: Any) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_charts_come_from_a_repository(helm: Helm, repository: str, api_cluster: Cluster) -> None:
+    newest = read_chart(helm.pull("fixture", repo=repository, deadline=Deadline(60)))
+    assert (newest.name, newest.version) == ("fixture", "1.10.0")
+    archive = helm.pull("fixture", repo=repository, version="1.2.3", deadline=Deadline(60))
+    chart = read_chart(archive)
+    assert (chart.version, chart.values, chart.kube_version) == ("1.2.3", {"selector": "one", "level": "info"}, ">=1.22.0-0")
+    assert chart.schema is not None
+    assert helm.pull(archive, deadline=Deadline(60)) == archive
+    by_url = helm.pull(f"{repository}/fixture-1.2.3.tgz", deadline=Deadline(60))
+    assert Path(by_url).read_bytes() == Path(archive).read_bytes()
+    assert helm.versions("fixture", repo=repository, deadline=Deadline(60)) == ["1.10.0", "1.2.3"]
+    with pytest.raises(ChartNotFound) as missing:
+        helm.pull("fixture", repo=repository, version="9.9.9", deadline=Deadline(60))
+    assert missing.value.versions == ["1.10.0", "1.2.3"]
+    for word in ("fixture 9.9.9", repository, "existing versions: 1.10.0, 1.2.3"):
+        assert word in str(missing.value)
+    with pytest.raises(ChartNotFound):
+        helm.pull("absent", repo=repository, deadline=Deadline(60))
+    with pytest.raises(RepositoryUnreachable, match="connection refused"):
+        helm.pull("fixture", repo="http://127.0.0.1:1", deadline=Deadline(60))
+    with pytest.raises(RepositoryUnreachable):
+        helm.pull("oci://127.0.0.1:1/charts/fixture", version="1.2.3", deadline=Deadline(60))
+    # The user's own repositories are used, and not written to.
+    alias = f"alias-{uuid.uuid4().hex[:6]}"
+    api_cluster.helm("repo", "add", alias, repository)
+    before = api_cluster.helm("repo", "list", "-o", "json")
+    assert read_chart(helm.pull(f"{alias}/fixture", version="~1.2", deadline=Deadline(60))).version == "1.2.3"
+    with pytest.raises(ChartNotFound) as unknown:
+        helm.pull(f"{alias}/fixture", version="9.9.9", deadline=Deadline(60))
+    assert unknown.value.versions == ["1.10.0", "1.2.3"]
+    with pytest.raises(ChartNotFound):
+        helm.pull("no-such-alias/fixture", deadline=Deadline(60))
+    assert api_cluster.helm("repo", "list", "-o", "json") == before
 
 
 def _pending(packed: bytes) -> str:
