@@ -34,8 +34,6 @@ STEPS = st.lists(
         object=st.builds(
             ObjectRef, st.sampled_from(["Deployment", "CRD"]), st.text("ab", min_size=1, max_size=4), st.sampled_from(["", "ns"])
         ),
-            ObjectRef, st.sampled_from(["Deployment", "CRD"]), st.text("ab", min_size=1, max_size=4), st.sampled_from(["", "ns"])
-        ),
         why=st.text(max_size=5),
         risk=st.sampled_from(["none", "low", "disruptive", "destructive"]),
         desired=DESIRED,
