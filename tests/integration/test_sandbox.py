@@ -30,7 +30,7 @@ FreshCluster = Callable[[Options], Cluster]
 
 
 def sandbox(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(paths.SANDBOX / "sandbox"), *arguments], capture_output=True, text=True)
+    return subprocess.run([str(paths.SANDBOX / "sandbox"), *arguments], capture_output=True, text=True, check=False)
 
 
 def pids(cluster: Cluster) -> dict[str, int]:

@@ -33,6 +33,6 @@ def deploy_apps(cluster: Cluster, options: Options, say: Callable[[str], None]) 
     """Apply the applications and wait until all their pods are ready."""
     text = manifest(options.apps, options.mesh_name)
     cluster.kubectl("apply", "-f", "-", stdin=text)
-    namespaces = [item["metadata"]["name"] for item in yaml.safe_load_all(text) if item and item["kind"] == "Namespace"]
+    namespaces = [item["metadata"]["name"] for item in yaml.safe_load(text)["items"] if item["kind"] == "Namespace"]
     wait_for_rollouts(cluster.api, namespaces)
     say(f"applications {options.apps} are ready in {', '.join(namespaces)}")

@@ -133,7 +133,7 @@ def _run(command: list[str], name: str, position: str, later: int) -> None:
 
 def _copy_yaml(go: Path, name: str, source: str, destination: Path) -> None:
     """Copy the YAML files of one directory of a module (``module path:directory``) beside the binaries."""
-    module, _, inside = source.partition(":")
+    module, _colon, inside = source.partition(":")
     listed = subprocess.run(
         [str(go), "list", "-m", "-f", "{{.Dir}}", module],
         cwd=_pins(name),

@@ -162,6 +162,7 @@ class Cluster:
             env=self.environment(),
             capture_output=True,
             text=True,
+            check=False,
         )
         if done.returncode:
             raise SandboxError(f"{command} {' '.join(arguments)} failed ({done.returncode}): {done.stderr.strip()}")

@@ -23,7 +23,7 @@ def directory() -> Iterator[Path]:
     """A new private directory for this run; its clusters (in ``clusters``) are put down and it is removed at the end."""
     parent = _runs()
     for earlier in parent.glob("*@*"):
-        pid, _, start = earlier.name.partition("@")
+        pid, _separator, start = earlier.name.partition("@")
         if not Process(int(pid), start, [], "").alive:
             _remove(earlier)
     run = parent / f"{os.getpid()}@{started(os.getpid())}"
