@@ -45,9 +45,8 @@ class Redactor:
     def data(self, value: object) -> object:
         """Return a copy of JSON-like ``value`` with secrets masked by key, by kind and by value."""
         if isinstance(value, Mapping):
-            naming = bool(_NAMING_SIBLINGS.intersection(value))
-            secret = _secret_entries(value)
-            return {self._key(key): self._entry(str(key), item, naming, key in secret) for key, item in value.items()}
+            secret = _secret_keys(value)
+            return {self._key(key): self.data(_masked(item) if key in secret else item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.data(item) for item in value]
         if isinstance(value, str):
@@ -57,12 +56,6 @@ class Redactor:
     def _key(self, key: object) -> object:
         return self.text(key) if isinstance(key, str) else key
 
-    def _entry(self, key: str, item: object, naming: bool, secret: bool) -> object:
-        # A pod's volume {secret: {secretName: …}} only names the Secret.
-        names = (key == "key" and naming) or (key == "secret" and isinstance(item, Mapping) and "secretName" in item)
-        secret = secret or key == _LAST_APPLIED or (is_secret_key(key) and not names)
-        return self.data(_masked(item) if secret else item)
-
 
 def _forms(secret: str) -> Iterator[str]:
     yield secret
@@ -71,12 +64,24 @@ def _forms(secret: str) -> Iterator[str]:
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
 
 
-def _secret_entries(value: Mapping[object, object]) -> frozenset[object]:
-    """Return the keys whose values are secret because of what stands beside them."""
+def _secret_keys(value: Mapping[object, object]) -> frozenset[object]:
+    """Return the keys of one mapping whose values are secret: by their own names, or by what stands beside them."""
+    beside: frozenset[object] = frozenset()
     if value.get("kind") in ("Secret", "SecretList"):
-        return frozenset({"data", "stringData", "items"})
-    # An environment variable or a tag: {name: DB_PASSWORD, value: …}.
-    return frozenset({"value"}) if any(is_secret_key(str(value.get(key, ""))) for key in ("name", "key")) else frozenset()
+        beside = frozenset({"data", "stringData", "items"})
+    elif any(is_secret_key(str(value.get(key, ""))) for key in ("name", "key")):
+        # An environment variable or a tag: {name: DB_PASSWORD, value: …}.
+        beside = frozenset({"value"})
+    named = {key for key in value if is_secret_key(str(key)) and not _only_names(key, value)}
+    return beside | named | {_LAST_APPLIED}
+
+
+def _only_names(key: object, value: Mapping[object, object]) -> bool:
+    if key == "key":
+        return not _NAMING_SIBLINGS.isdisjoint(value)
+    # A pod's volume {secret: {secretName: …}} only names the Secret.
+    item = value[key]
+    return key == "secret" and isinstance(item, Mapping) and "secretName" in item
 
 
 def is_secret_key(key: str) -> bool:
@@ -91,9 +96,9 @@ def is_secret_key(key: str) -> bool:
 def secret_values(value: object, *, secret: bool = False) -> Iterator[str]:
     """Yield the texts in JSON-like ``value`` whose keys say that they are secret, those long enough to be searched for."""
     if isinstance(value, Mapping):
-        marked = _secret_entries(value)
+        keys = _secret_keys(value)
         for key, item in value.items():
-            yield from secret_values(item, secret=secret or key in marked or is_secret_key(str(key)))
+            yield from secret_values(item, secret=secret or key in keys)
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from secret_values(item, secret=secret)
