@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Product:
-    """Names that one product uses; ``%s`` in a name stands for the mesh name.
+    """Names that one product uses.
 
     Source: osm-edge v1.3.9, osm v1.2.4 and fsm v1.5.1, ``pkg/constants/constants.go`` and the chart's templates.
     """
@@ -34,9 +34,6 @@ class Product:
     mesh_config_name: str
     mesh_config_group: str
     mesh_config_version: str
-    mutating_webhook_config: str
-    validating_webhook_config: str
-    injector_webhook: str
     preset_config_map: str
     ca_secret: str
     # keys on namespaces and pods
@@ -45,7 +42,6 @@ class Product:
     # what injection leaves on a pod
     sidecar_container: str
     init_container: str
-    healthcheck_container: str
     bootstrap_volume: str
     bootstrap_secret_prefix: str
     # how the injector is told about images
@@ -79,11 +75,6 @@ class Product:
         return f"{self.key_domain}/metrics"
 
     @property
-    def reconcile_label(self) -> str:
-        """Label of CRDs and webhook configurations that the reconciler puts back."""
-        return f"{self.key_domain}/reconcile"
-
-    @property
     def controller(self) -> str:
         """Name of the controller's Deployment and Service, and value of its ``app`` label."""
         return f"{self.name_prefix}-controller"
@@ -109,6 +100,11 @@ class Product:
         return (self.bootstrap, self.controller, self.injector, f"{self.name_prefix}-validator")
 
     @property
+    def injector_webhook(self) -> str:
+        """Name of the entry in the MutatingWebhookConfiguration."""
+        return f"{self.name_prefix}-inject.k8s.io"
+
+    @property
     def mesh_config_api_version(self) -> str:
         """``group/version`` of the MeshConfig."""
         return f"{self.mesh_config_group}/{self.mesh_config_version}"
@@ -120,11 +116,11 @@ class Product:
 
     def mutating_webhook(self, mesh_name: str) -> str:
         """Default name of the MutatingWebhookConfiguration (values may change its prefix)."""
-        return self.mutating_webhook_config % mesh_name
+        return f"{self.name_prefix}-webhook-{mesh_name}"
 
     def validating_webhook(self, mesh_name: str) -> str:
         """Default name of the ValidatingWebhookConfiguration (values may change it)."""
-        return self.validating_webhook_config % mesh_name
+        return f"{self.name_prefix}-validator-mesh-{mesh_name}"
 
 
 OSM_EDGE = Product(
@@ -142,16 +138,12 @@ OSM_EDGE = Product(
     mesh_config_name="osm-mesh-config",
     mesh_config_group="config.openservicemesh.io",
     mesh_config_version="v1alpha2",
-    mutating_webhook_config="osm-webhook-%s",
-    validating_webhook_config="osm-validator-mesh-%s",
-    injector_webhook="osm-inject.k8s.io",
     preset_config_map="preset-mesh-config",
     ca_secret="osm-ca-bundle",
     key_domain="openservicemesh.io",
     pod_uuid_label="osm-proxy-uuid",
     sidecar_container="sidecar",
     init_container="osm-init",
-    healthcheck_container="osm-healthcheck",
     bootstrap_volume="sidecar-bootstrap-config-volume",
     bootstrap_secret_prefix="sidecar-bootstrap-config-",
     sidecar_image_field="sidecarImage",
@@ -196,14 +188,10 @@ FSM = replace(
     mesh_config_name="fsm-mesh-config",
     mesh_config_group="config.flomesh.io",
     mesh_config_version="v1alpha3",
-    mutating_webhook_config="fsm-webhook-%s",
-    validating_webhook_config="fsm-validator-mesh-%s",
-    injector_webhook="fsm-inject.k8s.io",
     ca_secret="fsm-ca-bundle",
     key_domain="flomesh.io",
     pod_uuid_label="fsm-proxy-uuid",
     init_container="fsm-init",
-    healthcheck_container="fsm-healthcheck",
     sidecar_windows_image_field="",
     sidecar_image_env="FSM_DEFAULT_SIDECAR_IMAGE",
     sidecar_windows_image_env="",

@@ -250,3 +250,9 @@ def test_values_that_the_control_plane_would_replace(spec: dict[str, Any], expec
     found = replaced_silently(spec, ObjectRef("MeshConfig", "osm-mesh-config", "osm-system"))
     assert [finding.what for finding in found] == ([] if expected is None else [expected])
     assert all(finding.severity == "warning" and finding.remedy for finding in found)
+
+
+def test_true_is_not_one_in_an_enum() -> None:
+    schema = {"type": "object", "properties": {"level": {"enum": [0, 1]}}}
+    assert validate({"level": 1}, schema) == []
+    assert [problem.path for problem in validate({"level": True}, schema)] == ["level"]
