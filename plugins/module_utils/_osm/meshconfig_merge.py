@@ -123,7 +123,7 @@ class _Completion:
                 value, is_gap = self._whole(old_value, new_value, here)
                 if is_gap:
                     live[key] = value
-                    self._whys.setdefault(here, "missing in the live MeshConfig: taken from the target version's preset")
+                    self._whys.setdefault(here, "missing in the live MeshConfig, taken from the target version's preset")
             elif isinstance(live_value, dict) and isinstance(new_value, Mapping):
                 self.fill(live_value, old_value, new_value, here)
             elif isinstance(live_value, list) and isinstance(new_value, list) and element_key(here) is not None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import secret_name
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import Change
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.shown_values import shown_values
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import UpgradeState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -76,12 +77,12 @@ def _unstick_release(state: UpgradeState) -> Iterator[Step]:
 
 def _orphan_deployments(state: UpgradeState) -> Iterator[Step]:
     for live, wanted in selector_changes(state):
-        metadata, old = live["metadata"], live["spec"]["selector"]
+        metadata = live["metadata"]
         ref = ObjectRef("Deployment", metadata["name"], metadata["namespace"])
         yield Step(
             "orphan",
             ref,
-            why=f"its selector changes from {_labels(old)} to {_labels(wanted)}, which the API server refuses; its pods stay and serve",
+            why=f"its selector changes to {_labels(wanted)} and is immutable; its pods stay and serve",
             risk="disruptive",
             desired={"selector": wanted},
             uid=metadata["uid"],
@@ -142,7 +143,7 @@ def mesh_config_steps(state: UpgradeState) -> list[Step]:
         Step(
             "patch",
             ref,
-            why="; ".join(f"{change.path}: {change.why}" for change in merge.changes),
+            why=_why_patch(merge.changes),
             desired={"spec": merge_patch(mesh.mesh_config_spec, merge.spec)},
             before={"spec": mesh.mesh_config_spec},
             after={"spec": merge.spec},
@@ -154,6 +155,15 @@ def mesh_config_steps(state: UpgradeState) -> list[Step]:
     ]
 
 
+def _why_patch(changes: Sequence[Change]) -> str:
+    """Return the changed paths by reason, the most frequent reason first."""
+    by_reason: dict[str, list[str]] = {}
+    for change in changes:
+        by_reason.setdefault(change.why, []).append(change.path)
+    reasons = sorted(by_reason.items(), key=lambda item: -len(item[1]))
+    return "; ".join(f"{reason}: {', '.join(paths)}" for reason, paths in reasons)
+
+
 def finish_steps(state: UpgradeState) -> list[Step]:
     """Remove the orphaned ReplicaSets and let the webhooks say which version made them."""
     return [*_remove_orphans(state), *_label_webhooks(state)]
@@ -162,12 +172,12 @@ def finish_steps(state: UpgradeState) -> list[Step]:
 def _remove_orphans(state: UpgradeState) -> Iterator[Step]:
     """ReplicaSets of the controllers that no Deployment owns, or that none will own after the orphan step."""
     leaving = {live["metadata"]["uid"] for live, _wanted in selector_changes(state)}
-    for found in state.mesh.replica_sets:
+    for found in sorted(state.mesh.replica_sets, key=lambda item: item.name):
         if not found.owner_uid or found.owner_uid in leaving:
             yield Step(
                 "delete",
                 ObjectRef("ReplicaSet", found.name, state.mesh.namespace),
-                why="left by the orphaned Deployment; the pods of the new Deployment serve in place of its pods",
+                why="left by the orphaned Deployment; the new Deployment's pods have taken over",
                 risk="disruptive",
                 reversible=False,
                 desired={"absent": True},
@@ -179,7 +189,7 @@ def _remove_orphans(state: UpgradeState) -> Iterator[Step]:
 
 def _label_webhooks(state: UpgradeState) -> Iterator[Step]:
     version = state.target.app_version
-    for webhook in state.mesh.webhooks:
+    for webhook in sorted(state.mesh.webhooks, key=lambda item: item.ref):
         if webhook.labels.get(VERSION_LABEL) != version:
             resource = (
                 "mutatingwebhookconfigurations" if webhook.ref.kind == "MutatingWebhookConfiguration" else "validatingwebhookconfigurations"
@@ -187,7 +197,7 @@ def _label_webhooks(state: UpgradeState) -> Iterator[Step]:
             yield Step(
                 "label",
                 webhook.ref,
-                why="the pods never update it, and the chart's cleanup hook selects by it: an uninstall would leave the webhook",
+                why=f"{VERSION_LABEL} is stale ({webhook.labels.get(VERSION_LABEL, 'missing')}), and an uninstall selects the webhook by it",
                 desired={"labels": {VERSION_LABEL: version}},
                 before={"labels": webhook.labels},
                 after={"labels": {**webhook.labels, VERSION_LABEL: version}},
