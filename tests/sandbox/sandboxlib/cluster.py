@@ -216,7 +216,7 @@ class Cluster:
             self.standin.start()
         else:
             startup.start_components(layout, [component])
-        self.record.save()  # with the new pid
+            self.record.save()  # with the new pid
         if component in components.API:
             api = self.api
             startup.wait(layout, [component], "the API server to be ready again", lambda: api.ready)

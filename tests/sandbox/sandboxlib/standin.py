@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from . import paths, processes
+from . import paths, processes, state
 from .errors import SandboxError
 from .layout import Layout
 from .users import STANDIN, kubeconfig_for
@@ -51,6 +51,8 @@ class StandIn:
                 tail = processes.log_tail(log.with_suffix(".out")) + "\n" + processes.log_tail(log)
                 raise SandboxError(f"the stand-in for the mesh did not become ready. The end of its log:\n{tail}")
             time.sleep(0.05)
+        if record := state.Record.load(self._layout.directory):
+            record.save()  # with the new pid
 
     def stop(self) -> None:
         """End it and wait until it is gone."""
