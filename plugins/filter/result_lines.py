@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The result of a procedure as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+DOCUMENTATION = r"""
+name: result_lines
+short_description: The result of a procedure as lines for people
+version_added: 0.1.0
+author:
+  - meshops contributors (@meshops)
+description:
+  - Turns the result of a module that carries out a procedure, for instance M(meshops.lifecycle.mesh_upgrade), into a list of lines.
+  - They show the plan, or when it was applied what became of each step, and then what there is to know.
+options:
+  _input:
+    description: The registered result.
+    type: dict
+    required: true
+seealso:
+  - plugin: meshops.lifecycle.fleet_outcomes
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Show what was done
+  ansible.builtin.debug:
+    msg: "{{ upgrade | meshops.lifecycle.result_lines | meshops.lifecycle.readable }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The lines.
+  type: list
+  elements: str
+  sample:
+    - "mesh_upgrade osm-system/osm: nothing to do"
+"""
+
+
+def result_lines(result: Mapping[str, Any]) -> list[str]:
+    """Lines for the plan or the steps of ``result``, then for its findings; findings of severity ``info`` are left to the report."""
+    steps = result.get("steps") or []
+    applied = any(step["outcome"] not in ("would_do", "not_run") for step in steps)
+    lines = list(_steps(steps)) if applied else str(result.get("plan_table", "")).splitlines()
+    return lines + list(_findings(result.get("findings") or []))
+
+
+def _steps(steps: list[Mapping[str, Any]]) -> Iterator[str]:
+    width = max(len(step["id"]) for step in steps)
+    for step in steps:
+        message = f"  {step['message']}" if step.get("message") else ""
+        yield f"{step['outcome']:<9}  {step.get('duration') or 0:6.1f} s  {step['id']:<{width if message else 0}}{message}"
+
+
+def _findings(findings: list[Mapping[str, Any]]) -> Iterator[str]:
+    for finding in findings:
+        if finding["severity"] != "info":
+            yield f"{finding['severity']}: {finding['what']}. {finding['why']}. Remedy: {finding['remedy']}"
+
+
+class FilterModule:
+    """Ansible's entry point."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters by name."""
+        return {"result_lines": result_lines}

@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Write the options of roles that repeat a module's: documented once, in the module, as ROLE_OPTION in the role.
+
+A role has the options of the module of its name, and those of the documentation fragment ``procedure``; the connection is
+none of its business (it comes from ``module_defaults``). Rewritten are defaults/main.yml and, in meta/argument_specs.yml,
+what is between the two comments that name this tool.
+
+usage: tools/role-spec [--check]        --check changes nothing and exits with 1 when a file is behind
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+BEGIN = "      # Begin of what tools/role-spec writes from the module's documentation\n"
+END = "      # End of what tools/role-spec writes\n"
+WIDTH = 150
+
+
+def documentation(source: Path) -> dict[str, Any]:
+    """The DOCUMENTATION of a module or of a documentation fragment; raises LookupError when ``source`` has none."""
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Assign) and any(isinstance(target, ast.Name) and target.id == "DOCUMENTATION" for target in node.targets):
+            loaded: dict[str, Any] = yaml.safe_load(ast.literal_eval(node.value))
+            return loaded
+    raise LookupError(f"{source} has no DOCUMENTATION")
+
+
+def module_options(module: str) -> dict[str, dict[str, Any]]:
+    """The options of ``module``, those of its procedure included."""
+    own = documentation(ROOT / "plugins" / "modules" / f"{module}.py")["options"]
+    shared = documentation(ROOT / "plugins" / "doc_fragments" / "procedure.py")["options"]
+    return {**own, **{name: option for name, option in shared.items() if name not in own}}
+
+
+def role_options(role: str) -> dict[str, dict[str, Any]]:
+    """The role's options, as an argument spec wants them: its choices are a plain list, so their texts join the description."""
+    options = module_options(role)
+    written = {}
+    for name, option in options.items():
+        description = [_renamed(text, role, options) for text in _texts(option["description"])]
+        choices = option.get("choices")
+        if isinstance(choices, dict):
+            description += [f"V({choice}) - {_renamed(' '.join(_texts(text)), role, options)}" for choice, text in choices.items()]
+            option = {**option, "choices": list(choices)}
+        written[f"{role}_{name}"] = {**option, "description": description}
+    return written
+
+
+def _texts(description: str | list[str]) -> list[str]:
+    return [description] if isinstance(description, str) else description
+
+
+def _renamed(text: str, role: str, options: dict[str, Any]) -> str:
+    return re.sub(r"O\((\w+)", lambda match: f"O({role}_{match[1]}" if match[1] in options else match[0], text)
+
+
+def _dumped(data: object, indent: int) -> str:
+    text = yaml.dump(data, Dumper=_Indented, sort_keys=False, allow_unicode=True, width=WIDTH - indent, default_flow_style=False)
+    return "".join(f"{' ' * indent}{line}\n" for line in text.splitlines())
+
+
+class _Indented(yaml.SafeDumper):
+    """Lists are indented below their key, as yamllint wants them."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        super().increase_indent(flow, indentless=False)
+
+
+def wanted(role: str) -> Iterator[tuple[Path, str]]:
+    """Each file of ``role`` that is written from documentation, with what it should hold."""
+    options = role_options(role)
+    specs = ROOT / "roles" / role / "meta" / "argument_specs.yml"
+    before, begin, rest = specs.read_text(encoding="utf-8").partition(BEGIN)
+    _old, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{specs} lacks the comments between which the options are written:\n{BEGIN}{END}")
+    yield specs, f"{before}{begin}{_dumped(options, 6)}{end}{after}"
+    defaults = {name: option["default"] for name, option in options.items() if "default" in option}
+    head = "# Written by tools/role-spec; what each of them means: ansible-doc -t role"
+    yield ROOT / "roles" / role / "defaults" / "main.yml", f"---\n{head} meshops.lifecycle.{role}\n{_dumped(defaults, 0)}"
+
+
+def main() -> int:
+    check = sys.argv[1:] == ["--check"]
+    behind = 0
+    for specs in sorted((ROOT / "roles").glob("*/meta/argument_specs.yml")):
+        for path, text in wanted(specs.parents[1].name):
+            if path.exists() and path.read_text(encoding="utf-8") == text:
+                continue
+            behind += 1
+            if not check:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            print(f"{path.relative_to(ROOT)} {'is behind the documentation: run tools/role-spec' if check else 'written'}")
+    return 1 if check and behind else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
