@@ -34,6 +34,13 @@ class Bootstrap(Program):
         self._seconds = seconds
 
     def start_up(self) -> None:
+        try:
+            self._bring_up()
+        except ApiError as error:
+            # Every refusal is fatal to the real program: it exits and starts over.
+            raise Crash(str(error)) from error
+
+    def _bring_up(self) -> None:
         reconcile = self.pod.flags.get("enable-reconciler", "false")
         shipped = crds(self._version)
         for crd in shipped:
@@ -101,7 +108,5 @@ class Bootstrap(Program):
         try:
             self.api.request(method, path, body)
         except ApiError as error:
-            if error.status == 422:
-                raise Crash(f"Error setting up default MeshConfig {MESH_CONFIG}: {error}") from error
             if error.reason != "AlreadyExists":
-                raise
+                raise Crash(f"Error setting up default {body['kind']} {body['metadata']['name']}: {error}") from error
