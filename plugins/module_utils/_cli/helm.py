@@ -59,7 +59,7 @@ class Helm:
             match = re.search(r"v(\d+)\.(\d+)(?:\.(\d+))?", text)
             if match is None:
                 raise HelmFailed(
-                    "This is not helm", output=text, why=f"{self._binary} version wrote: {text[:200]}", next="check the option helm_binary"
+                    "This is not helm", output=text, why=f"{self._binary} version wrote: {text[:200]}", next="check the option binary_path"
                 )
             self._version = (int(match[1]), int(match[2]), int(match[3] or 0))
         return self._version

@@ -151,7 +151,13 @@ def _load_kubeconfig(configuration: Any, options: Mapping[str, Any]) -> str:
                 why=str(error),
                 next="correct the context's cluster and user in that file; kubectl --context shows the same error",
             ) from error
-    if _uses_plugin(documents, context) and not configuration.api_key and not configuration.cert_file:
+    cluster, user = _entries(documents, context)
+    # The Python client knows these two only from 25 and 27 on.
+    if cluster.get("tls-server-name"):
+        configuration.tls_server_name = str(cluster["tls-server-name"])
+    if cluster.get("proxy-url"):
+        configuration.proxy = str(cluster["proxy-url"])
+    if "exec" in user and not configuration.api_key and not configuration.cert_file:
         raise LifecycleError(
             f"The credential plugin of context {context} in {where} gave no credentials",
             why="; ".join(complaints) or "it ended without a token or certificate",
@@ -203,12 +209,15 @@ def _choose_context(documents: list[Mapping[str, Any]], wanted: str | None, wher
     return context
 
 
-def _uses_plugin(documents: list[Mapping[str, Any]], context: str) -> bool:
+def _entries(documents: list[Mapping[str, Any]], context: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return the cluster and the user of a context; empty where there is none."""
+
     def named(section: str, key: str, name: object) -> Mapping[str, Any]:
         entries = [entry for document in documents for entry in document.get(section) or () if isinstance(entry, Mapping)]
         return next((entry.get(key) or {} for entry in entries if entry.get("name") == name), {})
 
-    return "exec" in named("users", "user", named("contexts", "context", context).get("user"))
+    chosen = named("contexts", "context", context)
+    return named("clusters", "cluster", chosen.get("cluster")), named("users", "user", chosen.get("user"))
 
 
 def _default_path() -> str:

@@ -102,6 +102,9 @@ def _tls_text(error: Exception) -> str:
     inner = error.args[0] if error.args else error
     if isinstance(inner, ssl.SSLCertVerificationError):
         return f"the server's certificate is not trusted: {inner.verify_message}"
+    if "doesn't match" in str(inner):
+        # urllib3 1.26 compares the name itself.
+        return f"the server's certificate is not trusted: {inner}"
     return f"TLS failed: {inner}"
 
 

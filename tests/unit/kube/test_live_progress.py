@@ -11,9 +11,11 @@ import os
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.progress import Progress
 from ansible_collections.meshops.lifecycle.plugins.plugin_utils._live_progress import Tail, text_of
 
@@ -46,7 +48,7 @@ def test_the_newest_line_wins_and_the_last_is_shown(tmp_path: Path) -> None:
     assert shown[-1][1] == "the end"
     # 1.5 s of steps, one line per second, and the last one.
     assert 2 <= len(shown) <= 4
-    assert all(later - earlier >= 0.95 for (earlier, _), (later, _) in zip(shown[:-1], shown[1:-1], strict=False))
+    assert all(later - earlier >= 0.95 for (earlier, _), (later, _) in pairwise(shown[:-1]))
 
 
 def test_a_reader_that_fails_stops_quietly(tmp_path: Path) -> None:
@@ -131,7 +133,9 @@ def test_a_playbook_shows_progress_while_the_module_runs(project: Path, pipelini
 
 def test_async_runs_without_progress(project: Path) -> None:
     play_file = project / "play.yml"
-    play_file.write_text(play_file.read_text().replace("      register: probed\n", "      register: probed\n      async: 60\n      poll: 1\n"))
+    play_file.write_text(
+        play_file.read_text().replace("      register: probed\n", "      register: probed\n      async: 60\n      poll: 1\n")
+    )
     output = play(project, ANSIBLE_ASYNC_DIR=str(project / "async"))
     assert "[east] half done" not in output
     assert "mode=none" in output

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.release import __version__ as ansible_version
 
 from .conftest import Reply, ScriptedServer, failure
 
@@ -41,7 +42,9 @@ def call(tmp_path: Path, **params: Any) -> dict[str, Any]:
     probe = tmp_path / "probe.py"
     probe.write_text(PROBE)
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("K8S_AUTH_", "KUBE"))}
-    internal = {"_ansible_remote_tmp": str(tmp_path), "_ansible_keep_remote_files": False, "_ansible_check_mode": False}
+    internal: dict[str, Any] = {"_ansible_remote_tmp": str(tmp_path), "_ansible_keep_remote_files": False, "_ansible_check_mode": False}
+    if tuple(map(int, ansible_version.split(".")[:2])) >= (2, 20):
+        internal["_ansible_inject_invocation"] = True
     arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {**internal, **params}})
     command = [sys.executable, str(probe), arguments]
     done = subprocess.run(command, capture_output=True, text=True, env={**environment, "HOME": str(tmp_path)}, check=False)
