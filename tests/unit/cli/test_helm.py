@@ -188,12 +188,12 @@ def test_an_upgrade_is_exactly_this(recorded: Recorded) -> None:
 def test_the_environment_leads_only_to_this_cluster(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HELM_KUBETOKEN", "HELM_KUBECONTEXT", "HELM_NAMESPACE", "HELM_DRIVER", "HELM_DRIVER_SQL_CONNECTION_STRING", "KUBECONFIG"):
         monkeypatch.setenv(name, "elsewhere")
-    monkeypatch.setenv("HELM_REPOSITORY_CONFIG", "/home/user/repositories.yaml")
+    monkeypatch.setenv("HELM_REPOSITORY_CONFIG", "/etc/helm/repositories.yaml")
     recorded.helm.rollback("osm", 3, "osm-system", deadline=Deadline(60))
     (call,) = recorded.calls
     assert call["argv"][:5] == ["rollback", "osm", "3", "--namespace", "osm-system"]
     helm_variables = {name: value for name, value in call["env"].items() if name.startswith(("HELM_", "KUBE"))}
-    assert helm_variables == {"KUBECONFIG": "/private/kubeconfig", "HELM_REPOSITORY_CONFIG": "/home/user/repositories.yaml"}
+    assert helm_variables == {"KUBECONFIG": "/private/kubeconfig", "HELM_REPOSITORY_CONFIG": "/etc/helm/repositories.yaml"}
 
 
 def test_a_template_is_rendered_for_the_cluster(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
