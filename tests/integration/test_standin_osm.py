@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
+from charts.repository import ChartRepository
 from sandboxlib import paths
 from sandboxlib.cluster import Cluster
 from sandboxlib.errors import SandboxError
@@ -391,6 +392,22 @@ def test_upgrade_as_seen(fresh_cluster: Callable[[Options], Cluster]) -> None:
     wait("the crash loop", lambda: "missing from spec.versions" in standin_log(cluster))
 
 
+def test_mesh_that_was_upgraded_once_already(fresh_cluster: Callable[[Options], Cluster]) -> None:
+    cluster = fresh_cluster(Options())
+    cluster.standin.start()
+    with ChartRepository(["osm-edge-1.2.0", "osm-edge-1.2.3"]) as repository:
+        for command, version in (("install", "1.2.0"), ("upgrade", "1.2.3")):
+            arguments = (command, "osm", "osm-edge", "--repo", repository.url, "--version", version, *MESH)
+            cluster.helm(*arguments, *(("--create-namespace",) if command == "install" else ()))
+            wait("the validator, which comes last", lambda: cluster.api.exists(VALIDATOR))
+    cluster.kubectl("rollout", "status", "deployment", "osm-controller", *MESH, "--timeout=60s")
+    assert [version_label(cluster, path) for path in (f"{DEPLOYMENTS}/osm-controller", WEBHOOK)] == ["1.2.3", "1.2.0"]
+    app = enrol(cluster, "app", sidecar_injection="enabled")
+    created = wait("the new injector", lambda: _creates(cluster, pod("web", app)))
+    assert containers(created)["sidecar"] == "flomesh/pipy:0.70.0-2"
+    assert init_containers(created) == {"osm-init": "flomesh/osm-edge-sidecar-init:1.2.3"}
+
+
 def test_uninstall_after_an_upgrade_leaves_the_webhooks(fresh_cluster: Callable[[Options], Cluster]) -> None:
     cluster = fresh_cluster(Options(mesh="osm-edge=1.2.3"))
     cluster.kubectl("delete", "deployment", "osm-controller", *MESH, "--cascade=orphan")
@@ -401,7 +418,7 @@ def test_uninstall_after_an_upgrade_leaves_the_webhooks(fresh_cluster: Callable[
 
     wait("the MeshConfig to go", lambda: not cluster.api.exists(CONFIG))
     secret = "/api/v1/namespaces/osm-system/secrets/osm-ca-bundle"
-    wait("the hook to be through", lambda: "delete validatingwebhookconfiguration" in standin_log(cluster))
+    wait("the hook to be through", lambda: "cleanup hook: done" in standin_log(cluster))
     assert not cluster.api.exists(secret)
     # The hook looks for the new version's label, and it was never written.
     assert cluster.api.exists(WEBHOOK)

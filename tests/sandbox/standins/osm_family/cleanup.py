@@ -58,6 +58,7 @@ class Cleanup(threading.Thread):
                     self._delete(words[2:])
             except (ApiError, Unreachable) as error:
                 self._say(f"cleanup hook: {error}")
+        self._say("cleanup hook: done")
 
     def _replace_definitions(self) -> None:
         """``kubectl replace``: what is there becomes what the file says, further labels included; what is not there stays away."""

@@ -16,7 +16,7 @@ from .crds import crds
 from .injector import Injector
 from .pods import ControlPlanePod, control_plane_pod, runs
 from .program import Program, Say
-from .webhook_program import Endpoints
+from .webhook_program import Endpoints, WebhookProgram
 
 
 class ControlPlane:
@@ -46,10 +46,11 @@ class ControlPlane:
             program.stop()
 
     def wait_until_settled(self, seconds: float) -> None:
-        """Wait until every program that runs now serves, or waits for another."""
+        """Wait until every webhook whose pod runs now is served, or waits for its definitions."""
         deadline = time.monotonic() + seconds
         for program in list(self._programs.values()):
-            program.settled.wait(max(0.0, deadline - time.monotonic()))
+            if isinstance(program, WebhookProgram):
+                program.settled.wait(max(0.0, deadline - time.monotonic()))
 
     def controlled_meshes(self) -> frozenset[str]:
         """The meshes that have a controller that serves."""
