@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
@@ -58,6 +58,7 @@ def shuffled(value: Any) -> Any:
     return [shuffled(item) for item in value] if isinstance(value, list) else value
 
 
+@settings(deadline=None)
 @given(STEPS, st.integers(0, 5))
 def test_the_id_depends_on_the_intent_only(steps: list[Step], cut: int) -> None:
     same = [
@@ -67,6 +68,7 @@ def test_the_id_depends_on_the_intent_only(steps: list[Step], cut: int) -> None:
     assert plan_of(steps).id == plan_of(same, cut).id
 
 
+@settings(deadline=None)
 @given(STEPS, DESIRED, st.data())
 def test_another_intent_has_another_id(steps: list[Step], desired: dict[str, Any], data: st.DataObject) -> None:
     plan = plan_of(steps)
@@ -82,6 +84,7 @@ def test_another_intent_has_another_id(steps: list[Step], desired: dict[str, Any
         assert (plan_of(changed).id == plan.id) == same
 
 
+@settings(deadline=None)
 @given(STEPS, DESIRED, st.data())
 def test_a_record_covers_what_is_left_of_its_plan_and_nothing_else(steps: list[Step], desired: dict[str, Any], data: st.DataObject) -> None:
     record = record_of(plan_of(steps), {"old": 1})
@@ -94,6 +97,7 @@ def test_a_record_covers_what_is_left_of_its_plan_and_nothing_else(steps: list[S
     assert record.with_steps(left) == record
 
 
+@settings(deadline=None)
 @given(STEPS, DESIRED)
 def test_a_record_is_read_as_it_was_written(steps: list[Step], base: dict[str, Any]) -> None:
     record = record_of(plan_of(steps), base)
@@ -119,12 +123,14 @@ def test_two_steps_with_one_id_are_a_mistake() -> None:
         plan_of([step, step], cut=1)
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_the_risk_of_a_plan_is_its_highest(steps: list[Step]) -> None:
     order = ["none", "low", "disruptive", "destructive"]
     assert order.index(plan_of(steps).risk) == max((order.index(step.risk) for step in steps), default=0)
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_a_plan_is_json_without_values(steps: list[Step]) -> None:
     canary = "canary-5f2a"

@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.redact import MASK, Redactor, is_secret_key, secret_values
@@ -62,6 +62,7 @@ def every_text(data: Any) -> list[str]:
     return [str(data)]
 
 
+@settings(deadline=None)
 @given(secrets_in_data())
 def test_no_planted_secret_survives(drawn: tuple[list[str], Any]) -> None:
     secrets, data = drawn
@@ -72,6 +73,7 @@ def test_no_planted_secret_survives(drawn: tuple[list[str], Any]) -> None:
             assert not [text for text in texts if form in text]
 
 
+@settings(deadline=None)
 @given(SECRETS, st.lists(PLAIN, max_size=4), st.data())
 def test_no_secret_survives_in_a_text(secrets: list[str], plain: list[str], data: st.DataObject) -> None:
     text = "".join(data.draw(st.permutations([*secrets, *secrets, *plain])))
@@ -79,12 +81,14 @@ def test_no_secret_survives_in_a_text(secrets: list[str], plain: list[str], data
     assert not [secret for secret in secrets if secret in redacted]
 
 
+@settings(deadline=None)
 @given(DATA, st.text("xyz", min_size=6))
 def test_what_holds_no_secret_is_left_as_it_is(data: Any, secret: str) -> None:
     assume(not [text for text in every_text(data) if secret in text])
     assert Redactor([secret]).data(data) == data
 
 
+@settings(deadline=None)
 @given(DATA)
 def test_redacting_twice_changes_nothing_more(data: Any) -> None:
     redactor = Redactor(["abcabc"])
@@ -248,6 +252,7 @@ def test_secret_values_are_found_where_they_would_be_masked() -> None:
     assert list(secret_values(POD)) == []
 
 
+@settings(deadline=None)
 @given(secrets_in_data())
 def test_secret_values_are_those_that_redaction_masks(drawn: tuple[list[str], Any]) -> None:
     _secrets, data = drawn
