@@ -83,6 +83,266 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+meshes:
+  description: One entry per control plane, ordered by namespace.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    product:
+      description: Which product it is (V(osm-edge), V(osm) or V(fsm)), told by its images, its chart and its MeshConfig.
+      type: str
+      sample: osm-edge
+    name:
+      description: Name of the mesh, as namespaces carry it in their label C(openservicemesh.io/monitored-by).
+      type: str
+      sample: osm
+    namespace:
+      description: Namespace of the control plane.
+      type: str
+      sample: osm-system
+    version:
+      description: Version that the controller runs, or, while there is none, another component.
+      type: str
+      sample: 1.2.3
+    versions:
+      description: Versions in detail. Each component's own, and those of chart and application in the newest Helm record.
+      type: dict
+      sample:
+        control_plane: {osm-bootstrap: 1.2.3, osm-controller: 1.2.3, osm-injector: 1.2.3}
+        chart: 1.2.3
+        app: 1.2.3
+    release:
+      description:
+        - The Helm release that the Deployments are annotated with, as its newest record tells. C(null) when there is no trace of one.
+        - RV(meshes[].release.status) is empty and RV(meshes[].release.revision) is C(null) when the record is missing or may not be read.
+      type: dict
+      contains:
+        name:
+          description: Name of the release, which may differ from the mesh's.
+          type: str
+          sample: osm
+        namespace:
+          description: Namespace of its records, which may differ from the mesh's.
+          type: str
+          sample: osm-system
+        revision:
+          description: Newest revision.
+          type: int
+          sample: 1
+        status:
+          description: Status of the newest revision in Helm's words.
+          type: str
+          sample: deployed
+        chart:
+          description: Name of the chart.
+          type: str
+          sample: osm-edge
+        updated:
+          description: When the newest revision was deployed, in RFC 3339.
+          type: str
+          sample: "2026-01-02T03:04:05.391201489Z"
+    rolled_out:
+      description: Whether every component is there and rolled out.
+      type: bool
+      sample: true
+    components:
+      description:
+        - Deployments and DaemonSets of the control plane, with their pod counts and the words of C(kubectl rollout status), followed by
+          what keeps their pods from being ready.
+      type: list
+      elements: dict
+      sample:
+        - name: osm-controller
+          kind: Deployment
+          version: 1.2.3
+          images: ["flomesh/pipy-repo:0.70.0-46", "flomesh/osm-edge-controller:1.2.3"]
+          desired: 1
+          updated: 1
+          ready: 1
+          available: 1
+          rolled_out: true
+          message: deployment "osm-controller" successfully rolled out
+    mesh_config:
+      description:
+        - What the MeshConfig says, C(null) when there is none. RV(meshes[].mesh_config.sidecar_image) and
+          RV(meshes[].mesh_config.init_image) are what new pods get.
+        - RV(meshes[].mesh_config.gaps) are the keys of the installed version's own preset that it lacks.
+      type: dict
+      contains:
+        name:
+          description: Name of the object.
+          type: str
+          sample: osm-mesh-config
+        sidecar_class:
+          description: Kind of sidecar.
+          type: str
+          sample: pipy
+        sidecar_image:
+          description: Sidecar image of new pods, from the MeshConfig or the injector's environment.
+          type: str
+          sample: flomesh/pipy:0.70.0-46
+        init_image:
+          description: Image of the init container of new pods.
+          type: str
+          sample: flomesh/osm-edge-sidecar-init:1.2.3
+        sidecar_log_level:
+          description: Log level of sidecars.
+          type: str
+          sample: error
+        interception_mode:
+          description: How traffic is led through the sidecar. Empty where the version knows no modes, or the key is missing.
+          type: str
+          sample: iptables
+        permissive_mode:
+          description: Whether all traffic inside the mesh is allowed without policies.
+          type: bool
+          sample: true
+        egress:
+          description: Whether traffic to outside the mesh is allowed without policies.
+          type: bool
+          sample: true
+        log_level:
+          description: Log level of the control plane.
+          type: str
+          sample: info
+        preset_known:
+          description: Whether the preset could be read, which gaps are told by.
+          type: bool
+          sample: true
+        gaps:
+          description: Paths that the preset has and the MeshConfig lacks.
+          type: list
+          elements: str
+          sample: [traffic.interceptionMode, pluginChains]
+    namespaces:
+      description:
+        - Enrolled namespaces. C(injection) and C(metrics) are the values of their annotations, C(ignored) tells that the label
+          C(openservicemesh.io/ignore) is there.
+        - C(pods), C(injected), C(stale) and C(missing) are counts, left out when O(data_plane=false).
+      type: list
+      elements: dict
+      sample:
+        - {name: bookstore, injection: enabled, metrics: "", ignored: false, pods: 4, injected: 4, stale: 0, missing: 0}
+    data_plane:
+      description:
+        - Counts of pods, without those that have ended or are being deleted. C(null) when O(data_plane=false) or pods may not be read.
+      type: dict
+      contains:
+        pods:
+          description: Pods in enrolled namespaces.
+          type: int
+          sample: 15
+        injected:
+          description: Pods that have a sidecar of this mesh.
+          type: int
+          sample: 14
+        current:
+          description: Pods whose sidecar is the one that they would get now.
+          type: int
+          sample: 12
+        expected_but_missing:
+          description: Pods without a sidecar that would get one now.
+          type: int
+          sample: 0
+        stale:
+          description: Pods with another sidecar than they would get now.
+          type: int
+          sample: 2
+        stale_reasons:
+          description: The number of stale pods per reason.
+          type: dict
+          sample: {"runs flomesh/pipy:0.70.0-46, new pods get flomesh/pipy:0.90.3-38": 2}
+        without_interception:
+          description: Pods whose traffic goes past their sidecar, because they lack the init container.
+          type: int
+          sample: 0
+        unexpected:
+          description: Pods with a sidecar that would get none now.
+          type: int
+          sample: 0
+    webhooks:
+      description:
+        - Webhook configurations that lead to this control plane. C(alive) tells whether their Service has a ready endpoint, and is C(null)
+          when that may not be read. C(version) is their version label, which control planes never update.
+      type: list
+      elements: dict
+      sample:
+        - name: osm-webhook-osm
+          kind: MutatingWebhookConfiguration
+          service: osm-system/osm-injector:9090
+          alive: true
+          ca_bundle: true
+          version: 1.2.3
+          failure_policy: Fail
+    crds:
+      description: CustomResourceDefinitions of the product, with the versions that they serve. They carry no mesh's name.
+      type: list
+      elements: dict
+      sample:
+        - {name: meshconfigs.config.openservicemesh.io, versions: [v1alpha2, v1alpha1], storage: v1alpha2, conversion: None}
+    ca_secret:
+      description: Whether the Secret with the mesh's root certificate exists; C(null) when that may not be read.
+      type: bool
+      sample: true
+    findings:
+      description: What is wrong with this mesh, or worth knowing, the most severe first.
+      type: list
+      elements: dict
+      contains:
+        severity:
+          description: V(error), V(warning) or V(info).
+          type: str
+          sample: error
+        code:
+          description: What kind of finding it is, in a stable word.
+          type: str
+          sample: interception-mode-missing
+        object:
+          description: Kind, namespace and name of the object that it is about.
+          type: dict
+          sample: {kind: MeshConfig, namespace: osm-system, name: osm-mesh-config}
+        what:
+          description: What was seen.
+          type: str
+          sample: traffic.interceptionMode is missing
+        why:
+          description: Why it matters.
+          type: str
+          sample: "new pods get a sidecar without osm-init: their traffic bypasses the mesh"
+        remedy:
+          description: What to do.
+          type: str
+          sample: complete the MeshConfig by running the upgrade to the same version again, or mesh_config
+findings:
+  description:
+    - Findings that are about the cluster and not about one mesh, in the same form. Namespaces labelled for a mesh that does not exist,
+      products side by side, what could not be read.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - severity: warning
+      code: namespace-of-absent-mesh
+      object: {kind: Namespace, namespace: "", name: old-shop}
+      what: "labelled openservicemesh.io/monitored-by=blue, but there is no mesh blue: old-shop"
+      why: the mesh was removed, or renamed by an upgrade, and its namespaces kept the label
+      remedy: "label them for the mesh that is there, or: kubectl label namespace old-shop openservicemesh.io/monitored-by-"
+summary:
+  description: Number of reported meshes, and of all findings by severity.
+  returned: success
+  type: dict
+  sample: {meshes: 1, errors: 0, warnings: 1, infos: 0}
+duration:
+  description: Seconds that the module took.
+  returned: success
+  type: float
+  sample: 0.61
+cluster:
+  description: Which cluster this was. C(uid) is the UID of its namespace C(kube-system) and may be given as O(expected_cluster).
+  returned: always
+  type: dict
+  sample: {server: "https://127.0.0.1:6443", uid: 0b1f6d5e-6f0c-4c5e-9a51-1f3f0b3e8a11}
 """
 
 import time

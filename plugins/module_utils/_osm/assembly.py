@@ -152,7 +152,9 @@ def _mesh(evidence: Evidence, site: Site, details: SiteDetails) -> Mesh:
         (item for item in evidence.mesh_configs if _namespace(item) == site.namespace and _config_prefix(item) == site.prefix), None
     )
     product = _product(site, core, release, mesh_config, evidence)
-    webhooks = tuple(_with_endpoints(hook, details) for hook in evidence.webhooks if _points_to(hook, site))
+    webhooks = tuple(
+        _with_endpoints(hook, details) for hook in sorted(evidence.webhooks, key=lambda hook: hook.ref) if _points_to(hook, site)
+    )
     return Mesh(
         product=product,
         name=_mesh_name(product, core, release, webhooks, evidence),

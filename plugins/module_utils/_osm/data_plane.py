@@ -23,6 +23,10 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.injection i
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, NamespaceFacts, Observed, PodTraits
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import gaps
 
+# The Go type of a driver misspells this key, so osm-bootstrap loses it when it writes the preset into a MeshConfig
+# (osm-edge v1.3.9 pkg/apis/config/v1alpha2/mesh_config.go).
+_LOST_AT_INSTALLATION = ".sidecarWindowsImage"
+
 State = Literal["current", "stale", "missing", "unexpected", "outside"]
 
 
@@ -101,8 +105,10 @@ def wanted_sidecar(mesh: Mesh) -> DesiredSidecar | None:
 
 
 def missing_keys(mesh: Mesh) -> list[str]:
-    """Return the paths of the version's own preset that the live MeshConfig lacks."""
-    return gaps(mesh.mesh_config_spec, mesh.preset_spec) if mesh.mesh_config is not None and mesh.preset_spec is not None else []
+    """Return the paths of the version's own preset that the live MeshConfig lacks, without those that a new installation lacks as well."""
+    if mesh.mesh_config is None or mesh.preset_spec is None:
+        return []
+    return [path for path in gaps(mesh.mesh_config_spec, mesh.preset_spec) if not path.endswith(_LOST_AT_INSTALLATION)]
 
 
 def verdict(traits: PodTraits, namespace: NamespaceFacts, mesh: Mesh, wanted: DesiredSidecar | None) -> Verdict:

@@ -121,12 +121,12 @@ def _mesh_config(mesh: Mesh, observed: Observed) -> Iterator[Finding]:
 
 def _sidecar_image(mesh: Mesh) -> Iterator[Finding]:
     pinned = desired_sidecar_image(mesh.mesh_config_spec, {}, mesh.product)
-    if pinned and is_one_of(read_image(pinned), default_sidecar_images(mesh.product, before=mesh.version)):
+    if pinned and is_one_of(read_image(pinned), default_sidecar_images(mesh.product, before=mesh.bootstrap_version)):
         yield Finding(
             "warning",
             "sidecar-image-stale",
             mesh.mesh_config_ref,
-            f"new pods get {pinned}, the default of an earlier release than {mesh.version}",
+            f"new pods get {pinned}, the default of an earlier release than {mesh.bootstrap_version}",
             "the image was written into the MeshConfig when the mesh was installed, and an upgrade with helm does not move it",
             "run the upgrade to the same version again, or set the image with mesh_config",
         )
