@@ -66,8 +66,7 @@ def config_procedure(api: Api, mesh: Mesh, request: ConfigRequest) -> Procedure[
         return ""
 
     def dry_run(step: Step) -> None:
-        version = step.resource_version
-        api.patch(kind, ref.name, dict(step.desired), ref.namespace, uid=step.uid, resource_version=version, strict=True, dry_run=True)
+        api.patch(kind, ref.name, dict(step.desired), ref.namespace, uid=step.uid, strict=True, dry_run=True)
 
     return Procedure(
         name="mesh_config",

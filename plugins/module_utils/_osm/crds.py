@@ -110,6 +110,6 @@ def known_crds(product: Product | None = None) -> tuple[str, ...]:
 
     FSM's are not recorded one by one: there the label ``app.kubernetes.io/name=flomesh.io`` tells.
     """
-    sets = [crds for (product_id, _), crds in _SETS.items() if product is None or product.id == product_id]
+    sets = [crds for (product_id, dummy), crds in _SETS.items() if product is None or product.id == product_id]
     configs = [known.mesh_config_crd for known in PRODUCTS if product is None or product is known]
     return tuple(dict.fromkeys([*configs, *(crd.name for crds in sets for crd in crds)]))

@@ -32,7 +32,7 @@ def read_image(reference: str) -> Image:
 
     The part before the first slash is a registry when it has a dot or a colon or is ``localhost``, as in Docker's rule.
     """
-    name, _, digest = reference.strip().partition("@")
+    name, dummy, digest = reference.strip().partition("@")
     first, slash, rest = name.partition("/")
     has_registry = bool(slash) and ("." in first or ":" in first or first == "localhost")
     path = rest if has_registry else name

@@ -140,7 +140,7 @@ class _Completion:
             old_map = old_value if isinstance(old_value, Mapping) else {}
             parts = {key: self._whole(old_map.get(key, _MISSING), value, (*path, key)) for key, value in new_value.items()}
             new_and_empty = not new_value and old_value is _MISSING and self._old_is_known
-            return {key: value for key, (value, _) in parts.items()}, any(is_gap for _, is_gap in parts.values()) or new_and_empty
+            return {key: value for key, (value, dummy) in parts.items()}, any(is_gap for dummy, is_gap in parts.values()) or new_and_empty
         if element_key(path) is not None and new_value:
             return copy.deepcopy(new_value), True
         if old_value is _MISSING and not self._old_is_known:

@@ -90,7 +90,7 @@ def default_sidecar_images(product: Product, before: str = "") -> frozenset[Side
     known = [release for release in releases_of(product) if release.sidecar_tag]
     images = [(release.chart, SidecarImage(release.sidecar_repository, release.sidecar_tag)) for release in known]
     if limit is None:
-        return frozenset(image for _, image in images)
+        return frozenset(image for dummy, image in images)
     own = {image for chart, image in images if parse(chart) == limit}
     older = {image for chart, image in images if (version := parse(chart)) is not None and version.without_flavour <= limit.without_flavour}
     return frozenset(older - own)

@@ -80,12 +80,12 @@ class _Check:
             yield from self.walk(value, part, path)
         for keyword in ("anyOf", "oneOf"):
             choices = schema.get(keyword)
-            if choices and all(any(True for _ in self.walk(value, choice, path)) for choice in choices):
+            if choices and all(any(True for dummy in self.walk(value, choice, path)) for choice in choices):
                 yield Violation(path, "choice", value, choices)
 
     def _resolve(self, schema: Any) -> Any:
         """Follow ``$ref`` within the document; a reference that leads nowhere allows everything."""
-        for _ in range(20):
+        for dummy in range(20):
             if not (isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str)):
                 return schema
             place: Any = self._root

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import Helm
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
@@ -56,16 +56,19 @@ class Writer:
         }
 
     def dry_run(self, step: Step) -> None:
-        """Ask the server whether it would accept the step."""
-        ref, uid, version = step.object, step.uid, step.resource_version
+        """Ask the server whether it would accept the step.
+
+        Without the resourceVersion: a status that was updated meanwhile is no reason to fail a check.
+        """
+        ref = step.object
         if step.action == "orphan":
-            self.api.delete(DEPLOYMENT, ref.name, ref.namespace, uid=uid, resource_version=version, propagation="Orphan", dry_run=True)
-        elif step.action == "patch":
-            self._patch_mesh_config(step, dry_run=True)
+            self.api.delete(DEPLOYMENT, ref.name, ref.namespace, uid=step.uid, propagation="Orphan", dry_run=True)
         elif step.action == "delete":
-            self.api.delete(REPLICASET, ref.name, ref.namespace, uid=uid, dry_run=True)
+            self.api.delete(REPLICASET, ref.name, ref.namespace, uid=step.uid, dry_run=True)
+        elif step.action == "patch":
+            self._patch_mesh_config(replace(step, resource_version=""), dry_run=True)
         elif step.action == "label":
-            self._label_webhook(step, dry_run=True)
+            self._label_webhook(replace(step, resource_version=""), dry_run=True)
 
     def _mark_failed(self, step: Step) -> str:
         return mark_failed(self.api, step.object.namespace, step.object.name, "the process that worked on it is gone")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,7 +56,9 @@ def read_values(files: Sequence[str], values: Mapping[str, Any]) -> dict[str, An
         if content is not None and not isinstance(content, Mapping):
             raise _bad_file(path, f"it holds a {type(content).__name__}, not a mapping of values")
         merged = deep_merge(merged, content or {})
-    return deep_merge(merged, values)
+    # As Helm reads YAML, by way of JSON: dates become text and numbers as keys do.
+    result: dict[str, Any] = json.loads(json.dumps(deep_merge(merged, values), default=str))
+    return result
 
 
 def _bad_file(path: str, why: str) -> LifecycleError:

@@ -132,7 +132,7 @@ def pin_installer_values(
             wanted.append((path, was, "set when the mesh was installed"))
     pinned = deep_merge({}, values)
     pins = [Pin(".".join(path), value, why) for path, value, why in wanted if not same(_get(pinned, path), value)]
-    for path, value, _ in wanted:
+    for path, value, dummy in wanted:
         _set(pinned, path, value)
     return Pinned(pinned, pins)
 

@@ -63,7 +63,7 @@ class Version(NamedTuple):
 
     def __str__(self) -> str:
         """Return the version as charts write it, for instance ``1.3.0-beta.1``."""
-        suffixes = [".".join(text for _, _, text in self.pre), self.flavour]
+        suffixes = [".".join(text for dummy, dummy, text in self.pre), self.flavour]
         return "-".join([f"{self.major}.{self.minor}.{self.patch}", *filter(None, suffixes)])
 
 
@@ -134,4 +134,4 @@ def nearest(version: str, available: Iterable[str], count: int = 3) -> list[str]
             known.flavour != wanted.flavour,
         )
 
-    return [text for _, text in sorted(parsed, key=distance)[:count]]
+    return [text for dummy, text in sorted(parsed, key=distance)[:count]]
