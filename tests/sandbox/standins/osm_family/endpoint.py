@@ -13,8 +13,10 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
@@ -91,8 +93,10 @@ class _Server(ThreadingHTTPServer):
 
     def secure(self, connection: socket.socket) -> ssl.SSLSocket:
         self._connections.add(connection)
-        secured = self._tls.wrap_socket(connection, server_side=True)
-        self._connections.discard(connection)
+        try:
+            secured = self._tls.wrap_socket(connection, server_side=True)
+        finally:
+            self._connections.discard(connection)
         self._connections.add(secured)
         return secured
 
@@ -112,8 +116,10 @@ class _Server(ThreadingHTTPServer):
             except OSError:
                 pass  # it had ended by itself
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up, or does not trust the certificate, is no news."""
+    def handle_error(self, *_: Any) -> None:
+        """A client that hangs up, or does not trust the certificate, is no news; a mistake of ours is."""
+        if not isinstance(sys.exception(), OSError):
+            traceback.print_exc()
 
 
 class _Handler(BaseHTTPRequestHandler):
