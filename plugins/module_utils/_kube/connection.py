@@ -176,16 +176,15 @@ def _pool(configuration: Any, access: Access, parallel: int) -> Any:
     context = urllib3.util.ssl_.create_urllib3_context(cert_reqs=required)
     # Python 3.13 asks for all of RFC 5280's formalities. Go (kubectl, helm) does not, and the CAs of many clusters lack some.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if not configuration.ssl_ca_cert:
+    # Loaded once, here: what urllib3 is given by file name it loads into the shared context again for every connection, from
+    # several threads at once, which corrupts OpenSSL's memory.
+    if configuration.ssl_ca_cert:
+        context.load_verify_locations(configuration.ssl_ca_cert)
+    else:
         context.load_default_certs()
-    arguments: dict[str, Any] = {
-        "maxsize": parallel,
-        "ssl_context": context,
-        "cert_reqs": required,
-        "ca_certs": configuration.ssl_ca_cert,
-        "cert_file": configuration.cert_file,
-        "key_file": configuration.key_file,
-    }
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    arguments: dict[str, Any] = {"maxsize": parallel, "ssl_context": context, "cert_reqs": required}
     if not access.verify:
         urllib3.disable_warnings()
     if access.tls_server_name:
