@@ -252,7 +252,9 @@ def _tell(error: LifecycleError, report: Report[Observed], controls: Controls) -
         report.outcomes += [StepOutcome(step.id, phase.name, "not_run") for step in phase.steps if step.id not in done]
     error.state = error.state or _state(report, controls)
     error.next = error.next or "run the same command again: it goes on from here"
-    error.details.setdefault("changed", report.changed)
+    # A step that failed may have written a part of its change.
+    tried = not controls.check and any(outcome.outcome == "failed" for outcome in report.outcomes)
+    error.details.setdefault("changed", report.changed or tried)
     error.details.setdefault("plan", report.plan.as_dict())
     error.details.setdefault("plan_table", plan_table(report.plan))
     error.details.setdefault("steps", [outcome.as_dict() for outcome in report.outcomes])
