@@ -58,13 +58,18 @@ class Connection:
         self.context = resolved.context
         self.access = _access(resolved)
         write_kubeconfig(self._path, self.access)
-        headers = [("User-Agent", f"meshops.lifecycle/{VERSION} {name}")]
+        self._name, self._request_timeout, self._parallel = name, request_timeout, parallel
+
+    @cached_property
+    def api(self) -> Api:
+        """The client; raises LifecycleError for certificate files that are none."""
+        headers = [("User-Agent", f"meshops.lifecycle/{VERSION} {self._name}")]
         if self.access.impersonate_user:
             headers.append(("Impersonate-User", self.access.impersonate_user))
         headers += [("Impersonate-Group", group) for group in self.access.impersonate_groups]
-        pool = _pool(resolved.configuration, self.access, parallel)
-        transport = Transport(self.server, pool, authorization=self._authorization, headers=headers, parallel=parallel)
-        self.api = Api(transport, request_timeout=request_timeout, parallel=parallel)
+        pool = _pool(self._configuration, self.access, self._parallel)
+        transport = Transport(self.server, pool, authorization=self._authorization, headers=headers, parallel=self._parallel)
+        return Api(transport, request_timeout=self._request_timeout, parallel=self._parallel)
 
     @property
     def kubeconfig_path(self) -> str:
@@ -178,12 +183,21 @@ def _pool(configuration: Any, access: Access, parallel: int) -> Any:
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     # Loaded once, here: what urllib3 is given by file name it loads into the shared context again for every connection, from
     # several threads at once, which corrupts OpenSSL's memory.
-    if configuration.ssl_ca_cert:
-        context.load_verify_locations(configuration.ssl_ca_cert)
-    else:
-        context.load_default_certs()
-    if configuration.cert_file:
-        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    try:
+        if configuration.ssl_ca_cert:
+            context.load_verify_locations(configuration.ssl_ca_cert)
+        else:
+            context.load_default_certs()
+        if configuration.cert_file:
+            context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    except (OSError, ssl.SSLError) as error:
+        files = ", ".join(str(name) for name in (configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file) if name)
+        raise LifecycleError(
+            "The certificates of this connection cannot be used",
+            why=f"{error} ({files})",
+            state="nothing was sent",
+            next="check ca_cert, client_cert and client_key, or the certificate data of the kubeconfig (PEM, a matching pair)",
+        ) from error
     arguments: dict[str, Any] = {"maxsize": parallel, "ssl_context": context, "cert_reqs": required}
     if not access.verify:
         urllib3.disable_warnings()
