@@ -218,6 +218,19 @@ def test_a_kind_that_is_not_built_in_is_asked_for_once(api: Api, api_cluster: Cl
         list(api.list(Kind(f"nothing.{group}/v1", "Gizmo", "gizmos")))
 
 
+def refused_admission(api: Api, body: Mapping[str, Any]) -> AdmissionDenied:
+    """How a create is refused, as soon as the API server knows the new rule (it takes it a moment)."""
+    deadline = Deadline(30)
+    while not deadline.expired:
+        try:
+            api.create(CONFIGMAP, body)
+        except AdmissionDenied as error:
+            return error
+        api.delete(CONFIGMAP, body["metadata"]["name"], body["metadata"]["namespace"])
+        deadline.sleep(0.2)
+    pytest.fail("the new rule is not in force after 30 s")
+
+
 def test_an_admission_policy_is_named(api: Api, api_cluster: Cluster, place: str) -> None:
     name = f"no-forbidden-{place}"
     policy = {
@@ -239,16 +252,7 @@ def test_an_admission_policy_is_named(api: Api, api_cluster: Cluster, place: str
         "spec": {"policyName": name, "validationActions": ["Deny"]},
     }
     api_cluster.kubectl("apply", "-f", "-", stdin=f"{json.dumps(policy)}\n---\n{json.dumps(binding)}")
-    deadline = Deadline(30)
-    while True:
-        try:
-            api.create(CONFIGMAP, config_map("forbidden", place))
-        except AdmissionDenied as error:
-            refused = error
-            break
-        # The API server takes a moment to see a new policy.
-        assert deadline.sleep(0.2)
-        api.delete(CONFIGMAP, "forbidden", place)
+    refused = refused_admission(api, config_map("forbidden", place))
     assert (refused.webhook, refused.unavailable) == (name, False)
     assert "not this name" in str(refused)
     assert name in refused.next
@@ -267,15 +271,7 @@ def test_a_dead_webhook_is_named(api: Api, place: str) -> None:
     }
     kind = Kind("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", namespaced=False)
     api.create(kind, {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}, "webhooks": [webhook]})
-    deadline = Deadline(30)
-    while True:
-        try:
-            api.create(CONFIGMAP, config_map("blocked", place))
-        except AdmissionDenied as error:
-            refused = error
-            break
-        assert deadline.sleep(0.2)
-        api.delete(CONFIGMAP, "blocked", place)
+    refused = refused_admission(api, config_map("blocked", place))
     assert (refused.webhook, refused.unavailable, refused.status) == (name, True, 500)
     assert "pods behind its service" in refused.next
 

@@ -87,7 +87,7 @@ def _from_archive(path: str) -> dict[str, bytes]:
                 size += member.size
                 if size > _MOST_ARCHIVE:
                     raise _unreadable(path, f"it unpacks to more than {_MOST_ARCHIVE} bytes")
-                top, _, name = member.name.removeprefix("./").partition("/")
+                top, _slash, name = member.name.removeprefix("./").partition("/")
                 if member.name.startswith("/") or ".." in member.name.split("/"):
                     raise _unreadable(path, f"it has a path that leads outside: {member.name!r}")
                 if name not in _FILES and not (name.startswith(_TEMPLATES) and member.isreg()):

@@ -100,7 +100,7 @@ def authorization_of(configuration: Any) -> str:
         import urllib3
 
         return str(urllib3.util.make_headers(basic_auth=f"{configuration.username}:{configuration.password}")["authorization"])
-    scheme, _, rest = str(token).partition(" ")
+    scheme, _space, rest = str(token).partition(" ")
     return f"{scheme.capitalize()} {rest.strip()}" if rest else ""
 
 

@@ -69,7 +69,7 @@ def _user(access: Access) -> dict[str, Any]:
         user["client-certificate-data"] = _base64(access.certificate)
     if access.key:
         user["client-key-data"] = _base64(access.key)
-    scheme, _, credentials = access.authorization.partition(" ")
+    scheme, _space, credentials = access.authorization.partition(" ")
     if scheme.lower() == "bearer":
         user["token"] = credentials
     elif scheme.lower() == "basic":
@@ -101,7 +101,7 @@ def _base64(data: bytes) -> str:
 
 def _basic(authorization: str) -> tuple[str, str]:
     decoded = base64.b64decode(authorization.partition(" ")[2]).decode("utf-8", "replace")
-    username, _, password = decoded.partition(":")
+    username, _colon, password = decoded.partition(":")
     return username, password
 
 

@@ -67,11 +67,15 @@ class Transport:
         timeout = urllib3.Timeout(connect=connect, read=read)
         with self._slots:
             try:
-                response = self._pool.urlopen(
+                # Named after what it does with form fields, which there are none of: it sends any method, and all of the headers.
+                response = self._pool.request_encode_url(
                     method, url, body=body, headers=self._all_headers(headers), timeout=timeout, retries=False, redirect=False
                 )
             except SSLError as error:
-                raise NotSent(_tls_text(error), permanent=True) from error
+                text, permanent = _tls_text(error)
+                if permanent:
+                    raise NotSent(text, permanent=True) from error
+                raise AnswerLost(text) from error
             except ConnectTimeoutError as error:
                 raise NotSent(_cause(error) if isinstance(error, NewConnectionError) else f"no connection within {connect:g} s") from error
             except (NewConnectionError, ProxyError) as error:
@@ -98,14 +102,15 @@ class Transport:
         return result
 
 
-def _tls_text(error: Exception) -> str:
+def _tls_text(error: Exception) -> tuple[str, bool]:
+    """Return what went wrong, and whether it will go wrong again: a certificate that one side does not accept."""
     inner = error.args[0] if error.args else error
     if isinstance(inner, ssl.SSLCertVerificationError):
-        return f"the server's certificate is not trusted: {inner.verify_message}"
+        return f"the server's certificate is not trusted: {inner.verify_message}", True
     if "doesn't match" in str(inner):
         # urllib3 1.26 compares the name itself.
-        return f"the server's certificate is not trusted: {inner}"
-    return f"TLS failed: {inner}"
+        return f"the server's certificate is not trusted: {inner}", True
+    return f"TLS failed: {inner}", "alert" in str(inner).lower()
 
 
 def _cause(error: BaseException) -> str:

@@ -95,7 +95,7 @@ def error_of(stderr: str) -> HelmError:
 )
 def test_each_failure_has_its_type(stderr: str, expected: type[HelmError]) -> None:
     error = error_of(stderr)
-    assert type(error) is expected
+    assert error.__class__ is expected
     assert error.why
     assert "\n" not in error.why
     assert error.next

@@ -165,7 +165,7 @@ def test_a_credential_plugin_runs_once_and_its_token_goes_on(connected: Connect,
     source["clusters"][0]["cluster"]["server"] = server.url
     connection = connected(kubeconfig=saved(tmp_path / "config", source))
     server.answer = lambda request: Reply(body={"gitVersion": "v1.34.4"})
-    for _ in range(3):
+    for _attempt in range(3):
         connection.api.raw_get("/version")
     assert written(connection)[1] == {"token": "plugin-token"}
     assert {request.headers["authorization"] for request in server.requests} == {"Bearer plugin-token"}

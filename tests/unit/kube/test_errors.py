@@ -52,7 +52,7 @@ def answer(status: int, reason: str = "", message: str = "", **details: Any) -> 
 )
 def test_each_status_has_its_class(status: int, reason: str, expected: type[KubeError]) -> None:
     error = answer(status, reason, "because")
-    assert type(error) is expected
+    assert error.__class__ is expected
     assert isinstance(error, LifecycleError)
     assert (error.status, error.reason, error.message, error.verb, error.object) == (status, reason, "because", "patch", REF)
     for word in ("Cannot patch Deployment osm-system/osm-controller on https://10.0.0.1:6443", str(status), reason, "because"):
@@ -70,7 +70,7 @@ def test_conflicts_are_what_the_engine_plans_again() -> None:
         'Apply failed with 1 conflict: conflict with "kubectl": .data.n',
         causes=[{"reason": "FieldManagerConflict", "message": 'conflict with "kubectl"', "field": ".data.n"}],
     )
-    assert type(owned) is errors.FieldManagerConflict
+    assert owned.__class__ is errors.FieldManagerConflict
     assert not isinstance(owned, WriteConflict)
 
 

@@ -48,7 +48,7 @@ def test_the_newest_line_wins_and_the_last_is_shown(tmp_path: Path) -> None:
     assert shown[-1][1] == "the end"
     # 1.5 s of steps, one line per second, and the last one.
     assert 2 <= len(shown) <= 4
-    assert all(later - earlier >= 0.95 for (earlier, _), (later, _) in pairwise(shown[:-1]))
+    assert all(later[0] - earlier[0] >= 0.95 for earlier, later in pairwise(shown[:-1]))
 
 
 def test_a_reader_that_fails_stops_quietly(tmp_path: Path) -> None:
