@@ -106,7 +106,7 @@ class MeshUpgrade:
             refuse=lambda state: state.refusals,
             findings=lambda state: [*state.carried, *(state.merge.findings if state.merge else ())],
             verify=unproven,
-            merge_base=lambda state: {"preset_spec": self._base_preset(state)},
+            merge_base=lambda state: {"preset_spec": state.old_preset},
             settle=waits.for_webhooks,
         )
 
@@ -145,7 +145,7 @@ class MeshUpgrade:
             target=target,
             merge=completed,
             mesh_config_schema=schema,
-            old_preset=old_preset or {},
+            old_preset=old_preset,
             carried=values.findings,
             refusals=(
                 *values.refusals,
@@ -217,9 +217,6 @@ class MeshUpgrade:
             next="check that this user may list and get Secrets in the release's namespace; if the records are really gone, adopt the "
             "mesh first (helm install with the same chart and values takes over objects that carry the release's annotations)",
         )
-
-    def _base_preset(self, state: UpgradeState) -> Mapping[str, Any]:
-        return state.old_preset
 
     def _latest(self) -> tuple[TargetValues, TargetChart]:
         return next(reversed(self._targets.values()))

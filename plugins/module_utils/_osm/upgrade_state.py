@@ -62,7 +62,7 @@ class UpgradeState:
 
     ``mesh_config_schema`` is the schema of ``spec`` in the live CRD, None when there is no CRD; ``merge`` is the outcome of
     completing the MeshConfig, None while there is none to complete. ``old_preset`` is the preset that the mesh was last
-    completed with; ``carried`` tells what became of older values.
+    completed with, None when its chart had none; ``carried`` tells what became of older values.
     """
 
     mesh: Mesh
@@ -70,6 +70,6 @@ class UpgradeState:
     target: TargetChart
     merge: MergeResult | None
     mesh_config_schema: Mapping[str, Any] | None
-    old_preset: Mapping[str, Any]
+    old_preset: Mapping[str, Any] | None
     carried: tuple[Finding, ...] = ()
     refusals: tuple[Refusal, ...] = ()
