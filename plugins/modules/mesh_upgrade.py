@@ -254,9 +254,8 @@ def upgrade_mesh(module: LifecycleModule) -> dict[str, Any]:
     )
     module.protect(request.values)
     connection = module.connection
-    mesh = select_mesh(
-        discover(connection.api, mesh_name=params["mesh_name"], data_plane=False), params["mesh_name"], params["mesh_namespace"]
-    )
+    observed = discover(connection.api, mesh_name=params["mesh_name"])
+    mesh = select_mesh(observed, params["mesh_name"], params["mesh_namespace"])
     module.protect(mesh.release.values if mesh.release else {})
     if not module.check_mode:
         mesh = wait_while_pending(connection.api, mesh, deadline, module.progress.line)
@@ -266,7 +265,9 @@ def upgrade_mesh(module: LifecycleModule) -> dict[str, Any]:
         connection.api, helm, mesh, chart, request, deadline, kube_version=connection.version, progress=module.progress.line
     )
     report = run_procedure(module, upgrade.procedure(), mesh.namespace, mesh.name, deadline)
-    outcome = upgrade_result(mesh, report, discover(connection.api, mesh_name=mesh.name))
+    if report.changed and not module.check_mode:
+        observed = discover(connection.api, mesh_name=mesh.name)
+    outcome = upgrade_result(mesh, report, observed)
     return {**procedure_result(module, report, started), **outcome}
 
 
