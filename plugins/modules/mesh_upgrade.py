@@ -179,7 +179,7 @@ steps:
       message: revision 2
 summary:
   description: The upgrade in a few words, one key each.
-  returned: always
+  returned: success
   type: dict
   sample:
     mesh: osm
