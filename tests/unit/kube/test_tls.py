@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.connection import Connection, connect
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Unreachable
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
 
 from .conftest import Reply, ScriptedServer
 
@@ -106,6 +107,18 @@ def test_a_cluster_with_its_own_ca_and_name(tmp_path: Path, cluster: Cluster) ->
     connection = connected(tmp_path, cluster)
     assert connection.version == "1.34.4"
     assert cluster.client.key_pem.decode() in connection.secrets
+
+
+def test_many_connections_at_once(tmp_path: Path, cluster: Cluster) -> None:
+    api = connected(tmp_path, cluster).api
+    # Certificates loaded by several threads into one context crash the process.
+    assert [answer["gitVersion"] for answer in api.map(lambda _number: api.raw_get("/version"), range(40))] == ["v1.34.4"] * 40
+
+
+def test_certificates_that_are_none_are_named(tmp_path: Path, cluster: Cluster) -> None:
+    broken = base64.b64encode(b"not a certificate").decode()
+    with pytest.raises(LifecycleError, match="certificates of this connection cannot be used"):
+        connected(tmp_path, cluster, **{"certificate-authority-data": broken}).api.raw_get("/version")
 
 
 def test_another_name_is_refused(tmp_path: Path, cluster: Cluster) -> None:
