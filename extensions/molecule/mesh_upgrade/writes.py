@@ -21,10 +21,11 @@ from sandboxlib.cluster import Cluster
 def main() -> None:
     cluster = Cluster(sys.argv[1])
     if len(sys.argv) == 2:
-        print(cluster.mark())
+        sys.stdout.write(f"{cluster.mark()}\n")
         return
     writes = cluster.writes_since(int(sys.argv[2]))
-    print(json.dumps([f"{event.verb} {event.resource} {event.namespace}/{event.name} by {event.user_agent}" for event in writes]))
+    told = [f"{event.verb} {event.resource} {event.namespace}/{event.name} by {event.user_agent}" for event in writes]
+    sys.stdout.write(f"{json.dumps(told)}\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,226 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""playbooks/upgrade.yml on a fleet: what is written where, when it stops, what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+from mesh_clusters import MeshCluster
+from sandboxlib.binaries import binary
+from sandboxlib.cluster import Cluster
+from sandboxlib.errors import SandboxError
+from sandboxlib.options import Options
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAYBOOK = "meshops.lifecycle.upgrade"
+
+# Refuses the Lease that every run takes before its first write, and only then: a plan takes none.
+FREEZE = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: freeze}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [coordination.k8s.io], apiVersions: [v1], operations: [CREATE], resources: [leases]}]
+  validations: [{expression: "object.metadata.namespace != 'osm-system'", message: change freeze until Monday}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: freeze}
+spec: {policyName: freeze, validationActions: [Deny]}
+"""
+LEASE = """
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: probe, namespace: osm-system}
+"""
+
+
+class Run(NamedTuple):
+    """A finished run: ``clusters`` is what its report says, by host (empty when it wrote none)."""
+
+    code: int
+    output: str
+    clusters: dict[str, dict[str, Any]]
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        return {name: cluster["outcome"] for name, cluster in self.clusters.items()}
+
+    @property
+    def command(self) -> list[str]:
+        """The command that it says to go on with."""
+        (line,) = re.findall(r"To go on: (ansible-playbook .*)", self.output)
+        return shlex.split(line)
+
+
+class Fleet:
+    """An inventory in a directory of its own, and runs of the playbook on it."""
+
+    def __init__(self, directory: Path, chart: Path, environment: dict[str, str]) -> None:
+        self._directory = directory
+        self._environment = {**environment, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        self._hosts: dict[str, dict[str, Any]] = {}
+        self._shared = {
+            "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+            "mesh_upgrade_chart_ref": str(chart),
+            "mesh_upgrade_binary_path": str(binary("helm")),
+        }
+
+    def add(self, host: str, kubeconfig: Path, **variables: object) -> None:
+        self._hosts[host] = {"meshops_kubeconfig": str(kubeconfig), **variables}
+
+    def run(self, *arguments: str, playbook: str = PLAYBOOK) -> Run:
+        inventory = self._directory / "inventory.yml"
+        inventory.write_text(yaml.safe_dump({"all": {"hosts": self._hosts, "vars": self._shared}}, sort_keys=False), encoding="utf-8")
+        return self.command(["ansible-playbook", playbook, "-i", str(inventory), "-e", "mesh_upgrade_report_dir=reports", *arguments])
+
+    def command(self, command: list[str]) -> Run:
+        reports = self._directory / "reports"
+        known = set(reports.glob("*.json"))
+        done = subprocess.run(
+            command,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=self._directory,
+            env={**os.environ, **self._environment},
+        )
+        print(done.stdout)
+        written = [json.loads(path.read_text(encoding="utf-8")) for path in set(reports.glob("*.json")) - known]
+        return Run(done.returncode, done.stdout, {cluster["cluster"]: cluster for report in written for cluster in report["clusters"]})
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, mesh_cluster: MeshCluster) -> Fleet:
+    """No hosts yet. The mesh of ``mesh_cluster`` is at 1.2.3."""
+    mesh_cluster.reset()
+    return Fleet(tmp_path, mesh_cluster.chart("1.3.9"), mesh_cluster.environment)
+
+
+@pytest.fixture(scope="module")
+def second_cluster(sandbox_home: Path) -> Iterator[Cluster]:
+    """Another cluster with a mesh; one test upgrades it, the others see that they do not."""
+    cluster = Cluster("second", sandbox_home)
+    try:
+        cluster.up(Options(mesh="osm-edge=1.2.3"))
+        yield cluster
+    finally:
+        cluster.down()
+
+
+def freeze(cluster: Cluster) -> None:
+    """Make every upgrade of ``cluster`` fail after its plan."""
+    cluster.kubectl("apply", "-f", "-", stdin=FREEZE)
+    deadline = time.monotonic() + 30
+    while not frozen(cluster):
+        assert time.monotonic() < deadline, "the policy has no effect"
+        time.sleep(0.2)
+
+
+def frozen(cluster: Cluster) -> bool:
+    try:
+        cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=LEASE)
+    except SandboxError as error:
+        return "change freeze" in str(error)
+    return False
+
+
+def test_no_host_is_an_error(fleet: Fleet, mesh_cluster: MeshCluster) -> None:
+    without_inventory = fleet.command(["ansible-playbook", PLAYBOOK])
+    assert without_inventory.code == 2
+    assert "there is no cluster to upgrade: give an inventory" in without_inventory.output
+    fleet.add("one", mesh_cluster.cluster.kubeconfig)
+    fleet.add("other", mesh_cluster.cluster.kubeconfig)
+    outside = fleet.run("-e", "mesh_upgrade_hosts=other", "--limit", "one")
+    assert outside.code != 0
+    assert "there is no cluster to upgrade: no host of the inventory" in outside.output
+
+
+def test_check_mode_writes_nothing(fleet: Fleet, mesh_cluster: MeshCluster) -> None:
+    fleet.add("one", mesh_cluster.cluster.kubeconfig)
+    mark = mesh_cluster.cluster.mark()
+    run = fleet.run("--check", "--diff", playbook=str(ROOT / "playbooks" / "upgrade.yml"))
+    assert run.code == 0
+    assert mesh_cluster.cluster.writes_since(mark) == []
+    one = run.clusters["one"]
+    assert (one["outcome"], one["changed"], one["before"], one["after"]) == ("planned", True, "1.2.3", "1.3.9")
+    assert one["plan_id"] in run.output
+    assert {step["outcome"] for step in one["steps"]} == {"would_do"}
+    assert "To go on" not in run.output
+
+
+def test_a_refused_plan_stops_everything_before_the_first_write(fleet: Fleet, mesh_cluster: MeshCluster, api_cluster: Cluster) -> None:
+    absent = yaml.safe_load(mesh_cluster.cluster.kubeconfig.read_text(encoding="utf-8"))
+    absent["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    unreachable = mesh_cluster.cluster.directory / "unreachable.kubeconfig"
+    unreachable.write_text(yaml.safe_dump(absent), encoding="utf-8")
+    fleet.add("one", mesh_cluster.cluster.kubeconfig)
+    fleet.add("twin", mesh_cluster.cluster.kubeconfig)
+    fleet.add("meshless", api_cluster.kubeconfig)
+    fleet.add("unreachable", unreachable)
+    fleet.add("wrong", mesh_cluster.cluster.kubeconfig, meshops_expected_cluster="another-uid")
+    fleet.add("unapproved", mesh_cluster.cluster.kubeconfig, mesh_upgrade_expected_plan_id="0123456789abcdef")
+    clusters = (mesh_cluster.cluster, api_cluster)
+    marks = [cluster.mark() for cluster in clusters]
+
+    run = fleet.run("-e", "mesh_upgrade_serial=6")
+    assert run.code == 2
+    assert [cluster.writes_since(mark) for cluster, mark in zip(clusters, marks, strict=True)] == [[], []]
+    assert {run.outcomes[host] for host in ("one", "twin")} == {"refused"}
+    assert "the same mesh of the same cluster as twin" in run.clusters["one"]["reason"]
+    assert {run.outcomes[host] for host in ("meshless", "unreachable", "wrong", "unapproved")} == {"unplanned"}
+    assert "127.0.0.1:1" in run.clusters["unreachable"]["reason"]
+    assert "0123456789abcdef" in run.clusters["unapproved"]["reason"]
+    assert all(cluster["next"] for cluster in run.clusters.values())
+
+    # Reported as failed, and the others go on.
+    skipped = fleet.run("-e", "mesh_upgrade_skip_refused=true", "--limit", "one,unreachable")
+    assert skipped.code == 2
+    assert skipped.outcomes == {"one": "changed", "unreachable": "unplanned"}
+
+
+def test_a_failure_halts_later_batches_and_the_printed_command_goes_on(
+    fleet: Fleet, mesh_cluster: MeshCluster, second_cluster: Cluster
+) -> None:
+    freeze(mesh_cluster.cluster)
+    fleet.add("first", mesh_cluster.cluster.kubeconfig)
+    fleet.add("second", second_cluster.kubeconfig)
+    mark = second_cluster.mark()
+
+    halted = fleet.run()
+    assert halted.code == 2
+    assert halted.outcomes == {"first": "failed", "second": "not_reached"}
+    assert "change freeze until Monday" in halted.clusters["first"]["reason"]
+    assert halted.clusters["second"]["reason"] == "the run was stopped because of first"
+    assert second_cluster.writes_since(mark) == []
+    assert halted.command[-2:] == ["--limit", "first,second"]
+
+    # The batch that is allowed to fail goes first, the rest together.
+    tolerant = fleet.run("-e", "mesh_upgrade_max_failures=1", "-e", "mesh_upgrade_serial=1,100%")
+    assert tolerant.code == 2
+    assert tolerant.outcomes == {"first": "failed", "second": "changed"}
+    assert (tolerant.clusters["second"]["before"], tolerant.clusters["second"]["after"]) == ("1.2.3", "1.3.9")
+    assert tolerant.command[-2:] == ["--limit", "first"]
+
+    mesh_cluster.cluster.kubectl("delete", "validatingadmissionpolicybinding", "freeze")
+    resumed = fleet.command([*halted.command])
+    assert resumed.code == 0
+    assert resumed.outcomes == {"first": "changed", "second": "unchanged"}
+    assert "To go on" not in resumed.output
+    assert re.search(r"first  1\.2\.3 → 1\.3\.9  changed  [\d.]+ s", resumed.output)

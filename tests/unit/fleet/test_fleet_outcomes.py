@@ -1,0 +1,127 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What became of each cluster, and what is said about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshops.lifecycle.plugins.filter.fleet_outcomes import fleet_outcomes
+from ansible_collections.meshops.lifecycle.plugins.filter.result_lines import result_lines
+
+FINDING = {
+    "severity": "warning",
+    "code": "c",
+    "object": {},
+    "what": "egress stays closed",
+    "why": "defaults do not move",
+    "remedy": "set it",
+}
+
+
+def planned(uid: str = "uid", **more: Any) -> dict[str, Any]:
+    """The result of planning an upgrade from 1.2.3 to 1.3.9."""
+    return {
+        "changed": True,
+        "plan": {"id": "f00", "target": "osm-system/osm"},
+        "plan_table": "mesh_upgrade osm-system/osm: plan f00, 1 steps\nphase  action",
+        "steps": [{"id": "helm_upgrade:Release/osm", "phase": "control_plane", "outcome": "would_do", "duration": 0, "message": ""}],
+        "summary": {"before": "1.2.3", "after": "1.3.9", "stale_pods": 0},
+        "findings": [],
+        "duration": 1.0,
+        "cluster": {"server": "https://x", "uid": uid},
+        **more,
+    }
+
+
+def applied(**more: Any) -> dict[str, Any]:
+    """The result of applying it."""
+    return planned(
+        steps=[{"id": "helm_upgrade:Release/osm", "phase": "control_plane", "outcome": "done", "duration": 1.5, "message": "revision 2"}],
+        duration=20.04,
+        **more,
+    )
+
+
+FAILED = {"failed": True, "msg": "cannot be\nreached", "next": "start it", "cluster": {"server": "https://x", "uid": ""}}
+
+
+def only(plan: dict[str, Any], apply: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
+    (record,) = fleet_outcomes({"east": plan}, {"east": apply or {}}, **options)
+    return record
+
+
+@pytest.mark.parametrize(
+    ("plan", "apply", "outcome", "line"),
+    [
+        (planned(), {}, "planned", "east  1.2.3 → 1.3.9  planned  1.0 s"),
+        (planned(changed=False, summary={"before": "1.3.9", "after": "1.3.9"}), {}, "planned", "east  1.3.9  nothing to do  1.0 s"),
+        (planned(), applied(), "changed", "east  1.2.3 → 1.3.9  changed  20.0 s"),
+        (
+            planned(),
+            applied(summary={"stale_pods": 3}),
+            "changed",
+            "east  1.2.3 → 1.3.9  changed  20.0 s  (3 pods still run another sidecar than new pods would get)",
+        ),
+        (planned(), applied(changed=False), "unchanged", "east  1.2.3 → 1.3.9  unchanged  20.0 s"),
+        (planned(), {**applied(), **FAILED}, "failed", "east  1.2.3  failed  20.0 s: cannot be reached"),
+        (FAILED, {}, "unplanned", "east  ?  unplanned  0.0 s: cannot be reached"),
+        (planned(**FAILED, refusals=[{}]), {}, "refused", "east  1.2.3  refused  1.0 s: cannot be reached"),
+        ({}, {}, "unplanned", "east  ?  unplanned  0.0 s: the host did not answer"),
+    ],
+)
+def test_outcome_and_line(plan: dict[str, Any], apply: dict[str, Any], outcome: str, line: str) -> None:
+    record = only(plan, apply)
+    assert (record["outcome"], record["line"]) == (outcome, line)
+
+
+def test_a_failure_that_wrote_something_is_a_change() -> None:
+    record = only(planned(), {**applied(), **FAILED})
+    assert (record["changed"], record["after"], record["next"]) == (True, "", "start it")
+
+
+def test_a_plan_that_may_not_be_applied_is_refused() -> None:
+    record = only(planned(findings=[{**FINDING, "code": "apply-needs-permissions"}]))
+    assert (record["outcome"], record["reason"], record["next"]) == ("refused", "egress stays closed", "set it")
+
+
+def test_the_same_mesh_of_the_same_cluster_is_refused() -> None:
+    other_mesh = planned(plan={"id": "f00", "target": "line-1/line-1"})
+    records = fleet_outcomes({"a": planned(), "b": planned("other"), "c": planned(), "d": other_mesh})
+    assert [record["outcome"] for record in records] == ["refused", "planned", "refused", "planned"]
+    assert records[0]["reason"] == "the same mesh of the same cluster as c (uid uid)"
+
+
+def test_hosts_without_a_plan_are_not_the_same_cluster() -> None:
+    records = fleet_outcomes({"a": FAILED, "b": FAILED})
+    assert [record["outcome"] for record in records] == ["unplanned", "unplanned"]
+
+
+def test_at_the_end_what_is_only_planned_was_not_reached() -> None:
+    records = fleet_outcomes(
+        {"a": planned("1"), "b": planned("2"), "c": planned("3")}, {"a": applied(), "b": {**applied(), **FAILED}}, ended=True
+    )
+    assert [record["outcome"] for record in records] == ["changed", "failed", "not_reached"]
+    assert (records[2]["reason"], records[2]["changed"], records[2]["after"]) == ("the run was stopped because of b", False, "")
+
+
+def test_lines_of_a_plan_are_its_table_and_findings() -> None:
+    assert result_lines(planned(findings=[FINDING, {**FINDING, "severity": "info"}])) == [
+        "mesh_upgrade osm-system/osm: plan f00, 1 steps",
+        "phase  action",
+        "warning: egress stays closed. defaults do not move. Remedy: set it",
+    ]
+
+
+def test_lines_of_an_applied_plan_are_its_steps() -> None:
+    assert result_lines(applied()) == ["done          1.5 s  helm_upgrade:Release/osm  revision 2"]
+
+
+def test_lines_of_an_empty_plan() -> None:
+    assert result_lines(planned(steps=[], plan_table="mesh_upgrade osm-system/osm: nothing to do")) == [
+        "mesh_upgrade osm-system/osm: nothing to do"
+    ]
