@@ -13,6 +13,7 @@ usage: tools/demo [--down]        --down ends the cluster and removes what the d
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -23,13 +24,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from collection_tree import cache_directory
 
 ROOT = Path(__file__).resolve().parents[1]
 SANDBOX = ROOT / "tests" / "sandbox" / "sandbox"
 NAME = "demo"
 BEFORE, AFTER = "1.2.3", "1.3.9"
-STATE = cache_directory() / "demo"
+# tools/demo names the cache by the rule of tools/python.
+STATE = Path(os.environ["MESHOPS_CACHE"]) / "demo"
 INVENTORY = STATE / "inventory.yml"
 REPORTS = STATE / "reports"
 

@@ -82,7 +82,9 @@ def _without_secrets(extra: str) -> str:
         return extra if masked == data else json.dumps(masked)
     pairs = parse_kv(text)
     masked = Redactor().data(pairs)
-    return extra if masked == pairs else " ".join(f"{name}={shlex.quote(str(value))}" for name, value in dict(masked).items())
+    if masked == pairs or not isinstance(masked, Mapping):
+        return extra
+    return " ".join(f"{name}={shlex.quote(str(value))}" for name, value in masked.items())
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
