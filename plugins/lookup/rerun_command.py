@@ -6,18 +6,7 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-from collections.abc import Iterable, Mapping
-from typing import Any
-
-from ansible import context
-from ansible.errors import AnsibleLookupError
-from ansible.parsing.splitter import parse_kv
-from ansible.plugins.lookup import LookupBase
-
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.redact import Redactor
-
+# ruff: noqa: E402 (Ansible wants the documentation before the imports)
 DOCUMENTATION = r"""
 name: rerun_command
 short_description: The command that repeats this run on some of its hosts
@@ -50,6 +39,18 @@ _raw:
   sample:
     - ansible-playbook meshops.lifecycle.upgrade -i fleet.yml -e mesh_upgrade_chart_version=1.3.9 --limit east,west
 """
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible import context
+from ansible.errors import AnsibleLookupError
+from ansible.parsing.splitter import parse_kv
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.redact import Redactor
 
 
 def rerun_command(arguments: Mapping[str, Any], hosts: Iterable[str]) -> str:
