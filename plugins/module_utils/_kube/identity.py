@@ -32,5 +32,5 @@ def check_expected_cluster(expected: str, uid: str, server: str) -> None:
         why="the uid of the Namespace kube-system differs from expected_cluster",
         state="nothing was read or written beyond that uid",
         next="correct the connection of this host (kubeconfig, context), or expected_cluster if the cluster was rebuilt",
-        details={"expected_cluster": expected},
+        details={"expected_cluster": expected, "cluster": {"server": server, "uid": uid}},
     )

@@ -42,6 +42,8 @@ class LifecycleModule:
     def __init__(self, argument_spec: Mapping[str, Any], *, explicit: bool, supports_check_mode: bool = True, **constraints: Any) -> None:
         self._module = AnsibleModule(argument_spec=dict(argument_spec), supports_check_mode=supports_check_mode, **constraints)
         self._explicit = explicit
+        # Of an error that does not know it: before a procedure, and in a module without one, nothing is written.
+        self.state_otherwise = "nothing was written by this run"
         self._secrets = set(_secrets_of(self.params, argument_spec))
         # no_log on the option kubeconfig hides every word of an inline kubeconfig, "v1" and "default" included, and a mere path.
         self._module.no_log_values = {value for value in self._module.no_log_values if value in self._secrets}
@@ -118,9 +120,9 @@ class LifecycleModule:
             "msg": str(error),
             "object": error.object.as_dict() if error.object is not None else None,
             "why": error.why,
-            "state": error.state,
+            "state": error.state or self.state_otherwise,
             "next": error.next,
-            "cluster": self._cluster(),
+            "cluster": error.details.get("cluster") or self._cluster(),
             "invocation": self._invocation(),
         }
         self._module.fail_json(**told)

@@ -37,7 +37,7 @@ def run_procedure(
     """Run ``procedure`` with its Lease and record in ``namespace``; ``name`` tells targets of one namespace apart."""
     connection = module.connection
     coordination = object_name(procedure.name, name)
-    return run(
+    report = run(
         procedure,
         Controls(
             check=module.check_mode,
@@ -52,6 +52,8 @@ def run_procedure(
             progress=module.progress,
         ),
     )
+    module.state_otherwise = f"{procedure.name} of {procedure.target} itself has ended well; only telling about it failed"
+    return report
 
 
 def procedure_result(module: LifecycleModule, report: Report[Any], started: float) -> dict[str, Any]:
