@@ -70,7 +70,7 @@ def refused(what: str, refusals: Sequence[Refusal]) -> Refused:
     return Refused(
         f"{what} is refused: {'; '.join(refusal.what for refusal in refusals)}",
         object=first.object,
-        why="; ".join(refusal.why for refusal in refusals),
+        why="; ".join(dict.fromkeys(refusal.why for refusal in refusals)),
         state=first.state,
         next="; ".join(dict.fromkeys(refusal.next for refusal in refusals)),
         details={"refusals": [refusal.as_dict() for refusal in refusals]},
