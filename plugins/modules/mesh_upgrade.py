@@ -243,6 +243,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadl
 def upgrade_mesh(module: LifecycleModule) -> dict[str, Any]:
     """Find the mesh, fetch the chart, run the upgrade, look at the data plane, return the result."""
     started, params, deadline = time.monotonic(), module.params, Deadline(module.params["timeout"])
+    connection = module.connection
     request = UpgradeRequest(
         chart_ref=params["chart_ref"] or "",
         chart_repo=params["chart_repo"] or "",
@@ -253,13 +254,13 @@ def upgrade_mesh(module: LifecycleModule) -> dict[str, Any]:
         mesh_config=params["mesh_config"],
     )
     module.protect(request.values)
-    connection = module.connection
     observed = discover(connection.api, mesh_name=params["mesh_name"])
     mesh = select_mesh(observed, params["mesh_name"], params["mesh_namespace"])
     module.protect(mesh.release.values if mesh.release else {})
     if not module.check_mode:
         mesh = wait_while_pending(connection.api, mesh, deadline, module.progress.line)
     helm = Helm(params["binary_path"] or "helm", kubeconfig_path=connection.kubeconfig_path, directory=module.tmpdir, mask=module.secrets)
+    helm.require(deadline)
     chart = fetch_chart(helm, mesh.product, request, deadline)
     upgrade = MeshUpgrade(
         connection.api, helm, mesh, chart, request, deadline, kube_version=connection.version, progress=module.progress.line

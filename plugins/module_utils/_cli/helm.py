@@ -21,12 +21,13 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm_errors
     HelmFailed,
     error_of_failure,
 )
-from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.process import CommandFailed, Completed, run
+from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.process import CommandFailed, CommandNotFound, Completed, run
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 
 # Variables that would lead helm to another cluster, namespace or storage than the one that was asked for.
 _FOREIGN = re.compile(r"HELM_(KUBE\w*|NAMESPACE|DRIVER\w*|DEBUG|MAX_HISTORY)|KUBECONFIG")
 _SHOWN_VERSIONS = 15
+_OLDEST, _OLDEST_TEXT = (3, 14, 0), "3.14"
 
 
 class Helm:
@@ -55,14 +56,28 @@ class Helm:
     def version(self, deadline: Deadline) -> tuple[int, int, int]:
         """Return helm's version; raises CommandNotFound when there is no helm."""
         if self._version is None:
-            text = self._run("Helm cannot tell its version", ["version", "--template", "{{.Version}}"], deadline).stdout
-            match = re.search(r"v(\d+)\.(\d+)(?:\.(\d+))?", text)
+            try:
+                text = self._run("Helm cannot tell its version", ["version", "--template", "{{.Version}}"], deadline).stdout
+            except CommandNotFound as error:
+                error.next = f"install helm {_OLDEST_TEXT} or newer, or set binary_path"
+                raise
+            except HelmFailed as error:
+                text = error.output
+            match = re.fullmatch(r"v(\d+)\.(\d+)(?:\.(\d+))?(?:[-+]\S*)?", text.strip())
             if match is None:
-                raise HelmFailed(
-                    "This is not helm", output=text, why=f"{self._binary} version wrote: {text[:200]}", next="check the option binary_path"
-                )
+                said = " ".join(text.split())[:200] or "nothing"
+                why = f"asked for its version it said: {said}"
+                raise HelmFailed(f"{self._binary} is not helm", output=text, why=why, next="correct binary_path, or leave it out")
             self._version = (int(match[1]), int(match[2]), int(match[3] or 0))
         return self._version
+
+    def require(self, deadline: Deadline) -> None:
+        """Raise an error unless this is a helm that works here: CommandNotFound or HelmFailed."""
+        version = self.version(deadline)
+        if version < _OLDEST:
+            text = ".".join(map(str, version))
+            why = f"{_OLDEST_TEXT} is the oldest that is tested"
+            raise HelmFailed(f"{self._binary} is helm {text}", output="", why=why, next="install a newer one, or set binary_path to one")
 
     def pull(self, ref: str, *, repo: str = "", version: str = "", deadline: Deadline) -> str:
         """Return the path of the chart: ``ref`` itself when it is a directory or archive here, else a downloaded archive.
