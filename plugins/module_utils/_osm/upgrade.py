@@ -21,6 +21,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import merge
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_schema import spec_schema
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import Spec
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.selection import select_mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.unknown_fields import bootstrap_settled, without_unknown
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_apply import Writer
@@ -32,7 +33,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_ref
     release_refusals,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_request import UpgradeRequest
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import TargetChart, UpgradeState
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import HelmState, TargetChart, UpgradeState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_steps import (
     control_plane_steps,
     finish_steps,
@@ -46,7 +47,8 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_tar
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_waits import Waits
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Refused, refused
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, Refused, refused
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Phase, Procedure
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record
 
@@ -117,12 +119,9 @@ class MeshUpgrade:
             raise self._no_release(mesh)
         base = self._base(mesh)
         helm = helm_state(mesh.release, record, time.time())
-        early = [*chart_refusals(mesh.product, helm, self._chart.name, self._chart.version)]
-        if early:
-            raise refused(f"{NAME} of {self.target}", [*early, *release_refusals(helm, self._deadline.seconds)])
-        values, target = self._target(mesh, base)
         crd = self._api.get_or_none(CRD, mesh.product.mesh_config_crd)
         schema = spec_schema(crd or {}, mesh.product.mesh_config_version)
+        values, target = self._target(mesh, base, helm, schema)
         old_preset = record.merge_base.get("preset_spec") if record is not None else None
         if not isinstance(old_preset, Mapping):
             old_preset = rendered_preset(parse_manifest(base.manifest), mesh.product.preset_config_map)
@@ -173,18 +172,37 @@ class MeshUpgrade:
             self._bases[key] = read_release(self._api, mesh.release.namespace, mesh.release.name, revision)
         return self._bases[key]
 
-    def _target(self, mesh: Mesh, base: Release) -> tuple[TargetValues, TargetChart]:
-        """Return the values and the rendered chart, once per base revision."""
+    def _target(self, mesh: Mesh, base: Release, helm: HelmState, schema: Spec | None) -> tuple[TargetValues, TargetChart]:
+        """Return the values and the rendered chart, once per base revision; Refused when rendering it for this mesh makes no sense."""
+        wrong_chart = [*chart_refusals(mesh.product, helm, self._chart.name, self._chart.version)]
+        busy = release_refusals(helm, self._deadline.seconds)
+        if any(refusal.code == "other-product" for refusal in wrong_chart):
+            raise refused(f"{NAME} of {self.target}", [*wrong_chart, *busy])
         key = (base.name, base.revision)
-        if key not in self._targets:
+        if wrong_chart or key not in self._targets:
             values = target_values(mesh, base, self._chart, self._request)
-            if values.refusals:
-                raise refused(f"{NAME} of {self.target}", values.refusals)
-            manifests = self._helm.template(
-                base.name, self._chart.path, base.namespace, values.values, deadline=self._deadline, kube_version=self._kube_version
-            )
+            if wrong_chart or values.refusals:
+                fields = self._field_refusals(mesh, base, values, schema)
+                raise refused(f"{NAME} of {self.target}", [*wrong_chart, *busy, *values.refusals, *fields])
+            manifests = self._render(base, values.values)
             self._targets[key] = (values, self._rendered(mesh, base, values, manifests))
         return self._targets[key]
+
+    def _field_refusals(self, mesh: Mesh, base: Release, values: TargetValues, schema: Spec | None) -> list[Refusal]:
+        """Return what is wrong with the MeshConfig that the user wants, when the chart cannot be rendered with the user's values."""
+        if not values.mesh_config:
+            return []
+        try:
+            preset = rendered_preset(self._render(base, {}), mesh.product.preset_config_map) or {}
+        except LifecycleError:
+            # Only an addition to a refusal that stands already.
+            return []
+        return list(mesh_config_refusals(values.mesh_config, schema, preset, mesh.mesh_config_ref))
+
+    def _render(self, base: Release, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return self._helm.template(
+            base.name, self._chart.path, base.namespace, values, deadline=self._deadline, kube_version=self._kube_version
+        )
 
     def _rendered(self, mesh: Mesh, base: Release, values: TargetValues, manifests: Sequence[Mapping[str, Any]]) -> TargetChart:
         preset = rendered_preset(manifests, mesh.product.preset_config_map)

@@ -15,9 +15,11 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases i
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.preset_values import translate
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import preset_spec
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.schema_check import Schema, Violation, violations
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_request import UpgradeRequest
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.values import (
     Pinned,
+    Values,
     carry_over,
     coalesced,
     deep_merge,
@@ -76,7 +78,7 @@ def target_values(mesh: Mesh, base: Release, chart: Chart, request: UpgradeReque
             "nothing was written",
             "correct the values (option values, values_files, or what earlier releases were given: helm get values)",
         )
-        for violation in schema_violations(coalesced(chart.values, carried.values), chart.schema)
+        for violation in _all_violations(request.values, coalesced(chart.values, carried.values), chart.schema)
     ]
     findings = [
         *dropped_findings(carried.dropped, release, chart.version, base.values),
@@ -85,6 +87,12 @@ def target_values(mesh: Mesh, base: Release, chart: Chart, request: UpgradeReque
     ]
     plain = pinned_values(pinned, deep_merge(chart.values, request.given_inline))
     return TargetValues(carried.values, plain, translated.spec, tuple(findings), tuple(refusals))
+
+
+def _all_violations(given: Values, values: Values, schema: Schema | None) -> list[Violation]:
+    """Return each violation once: of what the user gave (a pin would hide a root that is no map) and of what the chart sees."""
+    found = [*violations(coalesced({}, given), schema or {}, required=False), *schema_violations(values, schema)]
+    return list({(violation.where, violation.kind): violation for violation in found}.values())
 
 
 def pinned_values(pinned: Pinned, values: Mapping[str, Any]) -> dict[str, Any]:
