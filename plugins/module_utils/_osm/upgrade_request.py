@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +14,13 @@ from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.chart import Chart, read_chart
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import Helm, is_local
+from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm_errors import ChartNotFound
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import Product
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.values import Policy, deep_merge
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, Refused
+
+_KINDS = {list: "a list", str: "a text"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def read_values(files: Sequence[str], values: Mapping[str, Any]) -> dict[str, An
             place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
             raise _bad_file(path, f"{place}{getattr(error, 'problem', None) or 'it is not valid YAML'}") from error
         if content is not None and not isinstance(content, Mapping):
-            raise _bad_file(path, f"it holds a {type(content).__name__}, not a mapping of values")
+            raise _bad_file(path, f"it holds {_KINDS.get(type(content), 'a single value')}, not a mapping of values")
         merged = deep_merge(merged, content or {})
     # As Helm reads YAML, by way of JSON: dates become text and numbers as keys do.
     result: dict[str, Any] = json.loads(json.dumps(deep_merge(merged, values), default=str))
@@ -83,7 +87,15 @@ def fetch_chart(helm: Helm, product: Product, request: UpgradeRequest, deadline:
             state="nothing was written",
             next="set chart_version (helm search repo lists the versions)",
         )
-    chart = read_chart(helm.pull(ref, repo=repo, version=request.chart_version, deadline=deadline))
+    try:
+        chart = read_chart(helm.pull(ref, repo=repo, version=request.chart_version, deadline=deadline))
+    except ChartNotFound as error:
+        close = difflib.get_close_matches(request.chart_version, error.versions, n=2, cutoff=0.5)
+        if close:
+            error.next = f"did you mean {' or '.join(close)}? correct chart_version"
+        elif not error.versions and ref != product.chart_name:
+            error.next += f"; the chart of {product.title} is {product.chart_name}, in {product.chart_repository} and its mirrors"
+        raise
     if local and request.chart_version and request.chart_version != chart.version:
         raise Refused(
             f"The chart at {ref} is version {chart.version}, not {request.chart_version}",
