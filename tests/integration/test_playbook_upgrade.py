@@ -12,6 +12,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,10 +108,12 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, mesh_cluster: MeshCluster) -> Fleet:
+def fleet(tmp_path: Path, mesh_cluster: MeshCluster) -> Iterator[Fleet]:
     """No hosts yet. The mesh of ``mesh_cluster`` is at 1.2.3."""
     mesh_cluster.reset()
-    return Fleet(tmp_path, mesh_cluster.chart("1.3.9"), mesh_cluster.environment)
+    # ansible-core 2.21 puts a socket there, whose path may not be longer than about 100 characters.
+    with tempfile.TemporaryDirectory(prefix="fleet", dir="/tmp") as short:
+        yield Fleet(tmp_path, mesh_cluster.chart("1.3.9"), {**mesh_cluster.environment, "TMPDIR": short})
 
 
 @pytest.fixture(scope="module")
