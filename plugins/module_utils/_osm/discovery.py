@@ -98,6 +98,7 @@ class _Discovery:
         """Third round: each control plane's namespace."""
         details = {site: SiteDetails() for site in sites(self._evidence)}
         reads = [read for site, detail in details.items() for read in self._site_reads(site, detail)]
+        reads += [read for site in details for read in self._unlabelled_deployment_reads(site)]
         self._run([*reads, *self._unlabelled_crd_reads(assemble(self._evidence, details))])
         return Observed(
             server=self._api.server,
@@ -223,6 +224,20 @@ class _Discovery:
             f"CA secret of {namespace}": ca_secret,
         }
         return [partial(self._optional, part, read) for part, read in parts.items()]
+
+    def _unlabelled_deployment_reads(self, site: Site) -> list[Callable[[], None]]:
+        """The control plane's Deployments have fixed names: one that lost its label is there all the same."""
+        api, deployments, namespace = self._api, self._evidence.deployments, site.namespace
+        product = next(item for item in PRODUCTS if item.name_prefix == site.prefix)
+        listed = {item["metadata"]["name"] for item in deployments if item["metadata"]["namespace"] == namespace}
+
+        def read(name: str) -> None:
+            found = api.get_or_none(DEPLOYMENT, name, namespace)
+            if found is not None:
+                deployments.append(reduction.workload(found))
+
+        names = (product.controller, product.injector, product.bootstrap)
+        return [partial(self._optional, f"Deployment {namespace}/{name}", partial(read, name)) for name in names if name not in listed]
 
     def _unlabelled_crd_reads(self, meshes: Iterable[Mesh]) -> list[Callable[[], None]]:
         """CRDs that are known by name only: one without labels makes osm-bootstrap crash, so it must not be overlooked."""

@@ -23,10 +23,15 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.wait impor
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.config_procedure import mesh_config_kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import StepFailed
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, StepFailed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step
 
 _WEBHOOKS: Mapping[str, Kind] = {kind.kind: kind for kind in (MUTATING_WEBHOOK, VALIDATING_WEBHOOK)}
+
+_HALF_WAY = (
+    "Helm may have changed a part of the objects; until a run has ended well the MeshConfig may lack fields that the new injector needs, "
+    "and new pods then get a sidecar that intercepts nothing"
+)
 
 
 @dataclass(frozen=True)
@@ -94,14 +99,18 @@ class Writer:
         return "its pods keep serving"
 
     def _helm_upgrade(self, step: Step) -> str:
-        self.helm.upgrade(
-            step.object.name,
-            self.chart_path,
-            step.object.namespace,
-            dict(self.values),
-            deadline=self.deadline,
-            description=self.description,
-        )
+        try:
+            self.helm.upgrade(
+                step.object.name,
+                self.chart_path,
+                step.object.namespace,
+                dict(self.values),
+                deadline=self.deadline,
+                description=self.description,
+            )
+        except LifecycleError as error:
+            error.state = error.state or _HALF_WAY
+            raise
         return "accepted by the API server"
 
     def _patch_mesh_config(self, step: Step, *, dry_run: bool = False) -> str:

@@ -48,6 +48,7 @@ def _workloads(state: UpgradeState) -> Iterator[Finding]:
                 "the control plane is not wholly on the new version",
                 f"look at its pods (kubectl describe pod -n {ref.namespace} -l app={name}), then run the same command again",
             )
+        yield from _images(ref, live, manifest)
         wanted, found = _version_label(manifest), _version_label(live)
         if wanted and wanted != found:
             yield Finding(
@@ -58,6 +59,32 @@ def _workloads(state: UpgradeState) -> Iterator[Finding]:
                 "Helm did not update it, or somebody wrote it back",
                 "run the same command again; if it stays, look for who else writes this object",
             )
+
+
+def _images(ref: ObjectRef, live: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[Finding]:
+    """Name and tag must be the chart's; the registry may be another one, because admission policies put a mirror in front."""
+    found = {item["name"]: str(item.get("image", "")) for item in _containers(live)}
+    for container in _containers(manifest):
+        name, wanted = container["name"], str(container.get("image", ""))
+        if name in found and _name_and_tag(found[name]) != _name_and_tag(wanted):
+            yield Finding(
+                "error",
+                "wrong-image",
+                ref,
+                f"container {name} runs {found[name]}, the chart says {wanted}",
+                "somebody changed it after Helm, by hand or from a repository that is synchronised to the cluster",
+                f"put it back (kubectl set image deployment/{ref.name} {name}={wanted} -n {ref.namespace}) or name the image in values",
+            )
+
+
+def _containers(workload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    pod_spec = workload["spec"]["template"]["spec"]
+    return [*(pod_spec.get("initContainers") or ()), *pod_spec["containers"]]
+
+
+def _name_and_tag(image: str) -> str:
+    """Return the image without registry, path and digest."""
+    return image.rpartition("/")[2].partition("@")[0]
 
 
 def _version_label(workload: Mapping[str, Any]) -> str:

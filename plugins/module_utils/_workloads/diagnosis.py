@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
-Cause = Literal["unschedulable", "image-pull", "crash-loop", "init", "not-ready", "pod-creation"]
+Cause = Literal["unschedulable", "image-pull", "crash-loop", "init", "not-ready", "pod-creation", "paused"]
 _IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 _REMEDIES: dict[Cause, str] = {
     "unschedulable": "make room on the nodes, or lower the resource requests in the chart values",
@@ -20,6 +20,7 @@ _REMEDIES: dict[Cause, str] = {
     "init": "look at what this init container waits for first",
     "not-ready": "read the container's log and its readiness probe",
     "pod-creation": "read the message: an admission webhook, a quota or a missing service account refuses the pods",
+    "paused": "let it go on (kubectl rollout resume), then run the same command again",
 }
 
 
@@ -51,6 +52,9 @@ def troubles(deployments: Iterable[Mapping[str, Any]], pods: Iterable[Mapping[st
 def _of_deployment(deployment: Mapping[str, Any]) -> Iterator[Trouble]:
     metadata = deployment["metadata"]
     ref = ObjectRef("Deployment", metadata["name"], metadata["namespace"])
+    if (deployment.get("spec") or {}).get("paused"):
+        yield Trouble(ref, "paused", "it is paused (kubectl rollout pause), so no new pods are made")
+        return
     for condition in (deployment.get("status") or {}).get("conditions") or ():
         # Set by the Deployment controller when the ReplicaSet cannot create pods (kubernetes pkg/controller/deployment/util).
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":

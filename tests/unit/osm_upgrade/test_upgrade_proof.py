@@ -31,6 +31,12 @@ def rolling() -> UpgradeState:
     return with_deployment("osm-injector", injector)
 
 
+def with_image(image: str) -> UpgradeState:
+    injector = deployment("osm-injector", "1.3.9")
+    injector["spec"]["template"]["spec"]["containers"][0]["image"] = image
+    return with_deployment("osm-injector", injector)
+
+
 def test_an_upgraded_mesh_is_proven() -> None:
     assert unproven(upgraded()) == []
 
@@ -44,6 +50,7 @@ def test_a_mesh_before_its_upgrade_is_not() -> None:
     [
         (rolling(), "not-rolled-out"),
         (with_deployment("osm-injector", deployment("osm-injector", "1.2.3")), "wrong-version"),
+        (with_image("flomesh/osm-edge-injector:1.2.3"), "wrong-image"),
         (with_mesh(mesh_config=None), "no-mesh-config"),
         (with_mesh(webhooks=(webhook("MutatingWebhookConfiguration", "w", "1.3.9", endpoints=0),)), "webhook-dead"),
         (with_mesh(webhooks=(webhook("MutatingWebhookConfiguration", "w", "1.3.9", endpoints=-1),)), "webhook-dead"),
@@ -55,6 +62,10 @@ def test_what_is_not_proven_is_told(observed: UpgradeState, code: str) -> None:
     found = unproven(observed)
     assert code in {finding.code for finding in found}
     assert all(finding.severity == "error" and finding.remedy for finding in found)
+
+
+def test_a_mirror_that_an_admission_policy_puts_in_front_is_right() -> None:
+    assert unproven(with_image("mirror.example.com/hub/osm-edge-injector:1.3.9@sha256:0a1b")) == []
 
 
 def test_endpoints_that_may_not_be_read_are_not_held_against_it() -> None:
