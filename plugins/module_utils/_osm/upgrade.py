@@ -18,6 +18,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases i
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import discover
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_permissions import helm_permissions
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import DESCRIPTION, base_revision, helm_state
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.lost_edits import lost_edits
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import merge
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_schema import spec_schema
@@ -145,7 +146,7 @@ class MeshUpgrade:
             merge=completed,
             mesh_config_schema=schema,
             old_preset=old_preset,
-            carried=values.findings,
+            carried=(*values.findings, *lost_edits(mesh.deployments, parse_manifest(base.manifest), target.manifests, mesh.namespace)),
             refusals=(
                 *values.refusals,
                 *release_refusals(helm, self._deadline.seconds),
