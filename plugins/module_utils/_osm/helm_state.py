@@ -6,24 +6,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import PENDING, Release, ReleaseInfo
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import HelmState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_target import templates_digest
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record, digest
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import step_id
 
-DESCRIPTION = "meshops.lifecycle mesh_upgrade"
+ACTION = "helm_upgrade"
+
+
+def helm_intent(chart_name: str, chart_version: str, templates: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an upgrade through Helm aims at, without any value in plain; ``templates`` is their digest."""
+    return {
+        "chart": chart_name,
+        "version": chart_version,
+        "templates": templates,
+        "values": hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest(),
+    }
 
 
 def helm_state(release: Release, record: Record | None, now: float) -> HelmState:
     """Return the state of the release; ``now`` in seconds since the epoch.
 
-    A pending revision is ours when a run of this procedure has not finished (it left its record) and the revision carries
-    our description: that run's helm ended with it, and the Lease proves that the run is over.
+    A pending revision is ours when it is exactly what a run of this procedure recorded and did not finish: that run's helm
+    ended with it, and the Lease proves that the run is over. (A description is of no use: Helm writes it at the end.)
     """
     pending = release.status in PENDING
+    templates = templates_digest(release.templates)
+    begun = record.steps.get(step_id(ACTION, ObjectRef("Release", release.name, release.namespace))) if record is not None else None
     return HelmState(
         name=release.name,
         namespace=release.namespace,
@@ -31,10 +48,10 @@ def helm_state(release: Release, record: Record | None, now: float) -> HelmState
         status=release.status,
         chart_name=release.chart_name,
         chart_version=release.chart_version,
-        templates_digest=templates_digest(release.templates),
+        templates_digest=templates,
         values=release.values,
         pending_since=max(0.0, now - _seconds(release.last_deployed)) if pending else None,
-        ours=pending and record is not None and release.description.startswith(DESCRIPTION),
+        ours=pending and begun == digest(helm_intent(release.chart_name, release.chart_version, templates, release.values)),
     )
 
 

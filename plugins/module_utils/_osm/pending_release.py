@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.coordination import KubeRecordStore, object_name
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import PENDING
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.wait import poll_until
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import discover
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import DESCRIPTION, helm_state
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import helm_state
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.selection import select_mesh
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade import NAME
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 
 
@@ -26,11 +28,14 @@ def wait_while_pending(api: Api, mesh: Mesh, deadline: Deadline, progress: Calla
     for dead. Whoever plans on the returned mesh refuses a release that is still pending.
     """
 
+    records = KubeRecordStore(api, mesh.namespace, object_name(NAME, mesh.name))
+
     def worth_waiting(found: Mesh) -> bool:
         release = found.release
-        if release is None or release.status not in PENDING or release.description.startswith(DESCRIPTION):
+        if release is None or release.status not in PENDING:
             return False
-        return (helm_state(release, None, time.time()).pending_since or 0.0) < deadline.seconds
+        state = helm_state(release, records.read(), time.time())
+        return not state.ours and (state.pending_since or 0.0) < deadline.seconds
 
     if not worth_waiting(mesh):
         return mesh

@@ -14,10 +14,11 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.chart impor
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import Helm, parse_manifest
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CRD
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import Release, read_release
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import Release, read_release, secret_name
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.release_status import mark_failed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import discover
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_permissions import helm_permissions
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import DESCRIPTION, base_revision, helm_state
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import ACTION, base_revision, helm_state
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.lost_edits import lost_edits
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import merge
@@ -80,6 +81,7 @@ class MeshUpgrade:
         self._kube_version = kube_version
         self._progress = progress
         self._first_look: Mesh | None = mesh
+        self._left_pending: str | None = None
         self._bases: dict[tuple[str, int], Release] = {}
         self._targets: dict[tuple[str, int], tuple[TargetValues, TargetChart]] = {}
 
@@ -120,6 +122,7 @@ class MeshUpgrade:
             raise self._no_release(mesh)
         base = self._base(mesh)
         helm = helm_state(mesh.release, record, time.time())
+        self._left_pending = secret_name(helm.name, helm.revision) if helm.ours else None
         crd = self._api.get_or_none(CRD, mesh.product.mesh_config_crd)
         schema = spec_schema(crd or {}, mesh.product.mesh_config_version)
         values, target = self._target(mesh, base, helm, schema)
@@ -257,10 +260,12 @@ class MeshUpgrade:
     def _writer(self) -> Writer:
         values, _target = self._latest()
         return Writer(
-            self._api, self._helm, self._mesh, self._chart.path, values.values, f"{DESCRIPTION} to {self._chart.version}", self._deadline
+            self._api, self._helm, self._mesh, self._chart.path, values.values, f"meshops.lifecycle {NAME} to {self._chart.version}", self._deadline
         )
 
     def _apply(self, step: Any) -> str:
+        if step.action == ACTION and self._left_pending is not None:
+            mark_failed(self._api, step.object.namespace, self._left_pending, "the run that began it was killed")
         return self._writer().apply(step)
 
     def _dry_run(self, step: Any) -> None:

@@ -6,12 +6,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import secret_name
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import ACTION, helm_intent
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import Change
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.shown_values import shown_values
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import UpgradeState
@@ -61,17 +60,22 @@ def selector_changes(state: UpgradeState) -> list[tuple[Mapping[str, Any], Mappi
     return changes
 
 
+def _free_release(namespace: str) -> tuple[Permission, ...]:
+    """What marking a pending revision as failed takes."""
+    return tuple(Permission(verb, "", "secrets", namespace) for verb in ("get", "patch"))
+
+
 def _unstick_release(state: UpgradeState) -> Iterator[Step]:
     helm = state.helm
-    if helm.pending_since is None:
-        return
+    if helm.pending_since is None or helm.ours:
+        return  # what a killed run of ours left is part of its own step, so that its approved plan is resumed
     yield Step(
         "mark_failed",
         ObjectRef("Secret", secret_name(helm.name, helm.revision), helm.namespace),
         why=f"Helm refuses to work on a release that is {helm.status}; the process that began this revision is gone",
         desired={"status": "failed"},
         simulated="the record is Helm's own and only rewritten when it is applied",
-        permissions=(Permission("get", "", "secrets", helm.namespace), Permission("patch", "", "secrets", helm.namespace)),
+        permissions=_free_release(helm.namespace),
     )
 
 
@@ -94,16 +98,11 @@ def _orphan_deployments(state: UpgradeState) -> Iterator[Step]:
 def _helm_upgrade(state: UpgradeState, needs: tuple[str, ...]) -> Step:
     helm, target = state.helm, state.target
     return Step(
-        "helm_upgrade",
+        ACTION,
         ObjectRef("Release", helm.name, helm.namespace),
         why=_why_helm(state),
         risk="disruptive",
-        desired={
-            "chart": target.name,
-            "version": target.version,
-            "templates": target.templates_digest,
-            "values": hashlib.sha256(json.dumps(target.values, sort_keys=True).encode()).hexdigest(),
-        },
+        desired=helm_intent(target.name, target.version, target.templates_digest, target.values),
         before={
             "chart": f"{helm.chart_name}-{helm.chart_version}",
             "status": helm.status,
@@ -116,7 +115,7 @@ def _helm_upgrade(state: UpgradeState, needs: tuple[str, ...]) -> Step:
         },
         needs=needs,
         simulated="Helm renders and validates the chart on the controller; its writes are not sent to the server in check mode",
-        permissions=target.permissions,
+        permissions=(*target.permissions, *(_free_release(helm.namespace) if helm.ours else ())),
     )
 
 
@@ -136,7 +135,9 @@ def _why_helm(state: UpgradeState) -> str:
 def mesh_config_steps(state: UpgradeState) -> list[Step]:
     """Complete the MeshConfig with one patch."""
     mesh, merge = state.mesh, state.merge
-    if mesh.mesh_config is None or merge is None or not merge.changes:
+    if mesh.mesh_config is None:
+        return [*_complete_new_mesh_config(state)]
+    if merge is None or not merge.changes:
         return []
     metadata, ref = mesh.mesh_config["metadata"], mesh.mesh_config_ref
     return [
@@ -153,6 +154,22 @@ def mesh_config_steps(state: UpgradeState) -> list[Step]:
             permissions=(Permission("patch", mesh.product.mesh_config_group, "meshconfigs", ref.namespace, ref.name),),
         )
     ]
+
+
+def _complete_new_mesh_config(state: UpgradeState) -> Iterator[Step]:
+    """There is none: the new osm-bootstrap makes one of the preset, without the fields that Go's typed client drops."""
+    if control_plane_steps(state):
+        mesh, ref = state.mesh, state.mesh.mesh_config_ref
+        yield Step(
+            "patch",
+            ref,
+            why=f"there is none: {mesh.product.bootstrap} creates it from the chart's preset, and what that leaves out is added",
+            desired={"spec": dict(state.target.preset_spec)},
+            before={},
+            after={"spec": dict(state.target.preset_spec)},
+            simulated="it does not exist yet",
+            permissions=(Permission("patch", mesh.product.mesh_config_group, "meshconfigs", ref.namespace, ref.name),),
+        )
 
 
 def _why_patch(changes: Sequence[Change]) -> str:

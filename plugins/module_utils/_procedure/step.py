@@ -62,8 +62,7 @@ class Step:
     @property
     def id(self) -> str:
         """Stable name of the step: the same change of the same object has it in every run."""
-        place = f"{self.object.namespace}/" if self.object.namespace else ""
-        return f"{self.action}:{self.object.kind}/{place}{self.object.name}"
+        return step_id(self.action, self.object)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the public form that plans carry; values that may be secret stay out of it."""
@@ -76,6 +75,12 @@ class Step:
             "reversible": self.reversible,
             "simulated": self.simulated,
         }
+
+
+def step_id(action: str, ref: ObjectRef) -> str:
+    """Return the id of the step that does ``action`` to an object."""
+    place = f"{ref.namespace}/" if ref.namespace else ""
+    return f"{action}:{ref.kind}/{place}{ref.name}"
 
 
 Outcome = Literal["done", "unchanged", "failed", "not_run", "would_do"]

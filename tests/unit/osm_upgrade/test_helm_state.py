@@ -11,17 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import Release, ReleaseInfo
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import DESCRIPTION, base_revision, helm_state
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import base_revision, helm_intent, helm_state
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.shown_values import shown_values
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_target import templates_digest
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record, digest
 
 NOW = 1_700_000_100.0
 A_MOMENT_AGO = "2023-11-14T22:13:20.123456789Z"  # 1,700,000,000
 
 
-def release(status: str, description: str = "") -> Release:
-    return Release("osm", "osm-system", 2, status, "osm-edge", "1.3.9", "1.3.9", {}, {}, "", "", A_MOMENT_AGO, description, {})
+def release(status: str) -> Release:
+    # Helm writes a description of its own into a pending revision and ours only at the end (helm pkg/action/upgrade.go).
+    return Release("osm", "osm-system", 2, status, "osm-edge", "1.3.9", "1.3.9", {}, {}, "", "", A_MOMENT_AGO, "Preparing upgrade", {})
+
+
+def record_of_upgrade(version: str = "1.3.9", release: str = "osm", values: dict | None = None) -> Record:
+    intent = helm_intent("osm-edge", version, templates_digest({}), values or {})
+    return Record("id", {f"helm_upgrade:Release/osm-system/{release}": digest(intent)})
 
 
 def history(*statuses: str) -> list[ReleaseInfo]:
@@ -51,15 +57,18 @@ def test_a_release_that_is_not_pending() -> None:
 
 
 @pytest.mark.parametrize(
-    ("record", "description", "ours"),
+    ("record", "ours"),
     [
-        (Record("id", {}), f"{DESCRIPTION} to 1.3.9", True),
-        (None, f"{DESCRIPTION} to 1.3.9", False),
-        (Record("id", {}), "Upgrade in progress", False),
+        (record_of_upgrade(), True),
+        (None, False),
+        (Record("id", {}), False),
+        (record_of_upgrade(version="1.3.8"), False),
+        (record_of_upgrade(release="another"), False),
+        (record_of_upgrade(values={"osm": {"enableEgress": False}}), False),
     ],
 )
-def test_a_pending_revision_is_ours_only_with_a_record_and_our_description(record: Record | None, description: str, ours: bool) -> None:
-    found = helm_state(release("pending-upgrade", description), record, NOW)
+def test_a_pending_revision_is_ours_only_when_it_is_what_a_run_of_ours_recorded(record: Record | None, ours: bool) -> None:
+    found = helm_state(release("pending-upgrade"), record, NOW)
     assert found.ours is ours
     assert found.pending_since == pytest.approx(99.9, abs=0.1)
 

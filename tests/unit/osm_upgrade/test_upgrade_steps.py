@@ -86,6 +86,13 @@ def test_a_pending_revision_is_marked_failed_first() -> None:
     assert first.id in upgrade.needs
 
 
+def test_what_a_killed_run_of_ours_left_pending_adds_no_step_to_its_approved_plan() -> None:
+    left = helm("1.2.3", status="pending-upgrade", revision=2, pending_since=9.0, ours=True)
+    approved, resumed = control_plane_steps(state()), control_plane_steps(state(helm=left))
+    assert [(step.id, step.desired) for step in resumed] == [(step.id, step.desired) for step in approved]
+    assert "patch secrets in namespace osm-system" in [str(permission) for permission in resumed[-1].permissions]
+
+
 def test_the_mesh_config_patch_adds_what_is_missing_and_names_the_state_it_was_planned_on() -> None:
     (step,) = mesh_config_steps(state())
     assert step.desired == {"spec": {"traffic": {"interceptionMode": "iptables"}}}
