@@ -141,8 +141,8 @@ class LifecycleModule:
         return {"module_args": self.redactor.data(params)}
 
     def _check_numbers(self) -> None:
-        for name in ("request_timeout", "max_parallel_requests"):
-            if (self.params.get(name) or 0) < 1:
+        for name in ("timeout", "request_timeout", "max_parallel_requests"):
+            if name in self.params and (self.params[name] or 0) < 1:
                 self._module.fail_json(msg=f"{name} must be at least 1, got {self.params.get(name)}", invocation=self._invocation())
 
     def _check_libraries(self) -> None:
