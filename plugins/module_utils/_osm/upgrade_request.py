@@ -96,6 +96,13 @@ def fetch_chart(helm: Helm, product: Product, request: UpgradeRequest, deadline:
         elif not error.versions and ref != product.chart_name:
             error.next += f"; the chart of {product.title} is {product.chart_name}, in {product.chart_repository} and its mirrors"
         raise
+    if not local and request.chart_version.removeprefix("v") != chart.version.removeprefix("v"):
+        raise Refused(
+            f"chart_version {request.chart_version} is a range",
+            why=f"it means {chart.version} of {ref} today, and may mean a newer one tomorrow",
+            state="nothing was written",
+            next=f"name one version, for instance chart_version: {chart.version}",
+        )
     if local and request.chart_version and request.chart_version != chart.version:
         raise Refused(
             f"The chart at {ref} is version {chart.version}, not {request.chart_version}",
