@@ -99,3 +99,5 @@ def test_example(example: Example, results: Runs) -> None:
     assert result is not None, "a task before it failed"
     assert result.get("failed", False) is False, result.get("msg")
     assert result.get("skipped", False) is False
+    if f"meshops.lifecycle.{example.module}" in example.content and not example.module.endswith("_info"):
+        assert result["changed"] is True, "an example that has nothing to do shows nothing"

@@ -139,6 +139,12 @@ def test_a_version_that_does_not_exist(refuses: Refuses, repository: str) -> Non
     assert result["versions"] == ["1.3.9", "1.3.8", "1.2.3"]
 
 
+@pytest.mark.parametrize("version", ["1.3", ">=1.3.0", "1.x"])
+def test_a_range_of_versions(refuses: Refuses, repository: str, version: str) -> None:
+    """What is taken from a range depends on the date."""
+    refuses(f"chart_version {version} is a range", "1.3.9", chart_repo=repository, chart_version=version)
+
+
 def test_a_chart_that_the_repository_lacks(refuses: Refuses, repository: str) -> None:
     refuses("osm-edg", repository, "the chart of osm-edge is osm-edge", chart_repo=repository, chart_ref="osm-edg", chart_version="1.3.9")
 
@@ -267,3 +273,79 @@ def test_a_helm_that_is_too_old(refuses: Refuses, tmp_path: Path) -> None:
     old.write_text('#!/bin/sh\necho v3.11.2\n', encoding="utf-8")
     old.chmod(0o700)
     refuses("3.11.2", "3.14", "binary_path", binary_path=str(old))
+
+
+# Times
+
+
+@pytest.mark.parametrize("option", ["timeout", "request_timeout", "max_parallel_requests"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_a_number_that_is_too_small(old_mesh: MeshCluster, option: str, value: int) -> None:
+    with unchanged(old_mesh.cluster):
+        result = old_mesh.upgrade(**{option: value})
+    assert result["failed"] is True
+    assert result["msg"] == f"{option} must be at least 1, got {value}"
+
+
+# Clusters that are not as one mesh with its release: each of these writes, and the next reset puts the cluster back
+
+
+@pytest.fixture(scope="module")
+def two_meshes(mesh_cluster: MeshCluster, tmp_path_factory: pytest.TempPathFactory) -> MeshCluster:
+    """The mesh osm at 1.2.3 and a mesh that is called old, installed by a chart 1.1.3."""
+    mesh_cluster.reset(MESH)
+    chart = edited_chart(tmp_path_factory.mktemp("charts"), "osm-edge-1.2.3", version="1.1.3")
+    # Without its hooks: they refuse a second mesh beside one that wants to be the only one.
+    where = ("--namespace", "old-mesh", "--create-namespace", "--set", "osm.meshName=old,osm.enforceSingleMesh=false", "--no-hooks")
+    mesh_cluster.cluster.helm("install", "old", str(chart), *where)
+    return mesh_cluster
+
+
+def test_two_meshes_and_no_name(two_meshes: MeshCluster) -> None:
+    with unchanged(two_meshes.cluster):
+        result = two_meshes.upgrade()
+    assert_told(result, "more than one mesh", "osm in namespace osm-system", "old in namespace old-mesh", "set mesh_name")
+    assert sorted(mesh["name"] for mesh in result["meshes"]) == ["old", "osm"]
+
+
+def test_two_meshes_and_a_misspelt_name(two_meshes: MeshCluster) -> None:
+    with unchanged(two_meshes.cluster):
+        result = two_meshes.upgrade(mesh_name="olds")
+    assert_told(result, "no mesh named olds", "osm in namespace osm-system", "old in namespace old-mesh", "did you mean old?")
+
+
+def test_a_skipped_minor_version_and_all_else_at_once(two_meshes: MeshCluster) -> None:
+    with unchanged(two_meshes.cluster):
+        result = two_meshes.upgrade(mesh_name="old", values={"osm": {"enableEgres": True}})
+    assert_told(result, "1.1.3 → 1.3.9 skips a minor version", "the newest 1.2, then the newest 1.3", "osm.enableEgres")
+
+
+def test_one_of_two_meshes_is_planned_by_its_name(two_meshes: MeshCluster) -> None:
+    with unchanged(two_meshes.cluster):
+        result = two_meshes.upgrade(mesh_name="osm", check=True)
+    assert result.get("failed", False) is False, result.get("msg")
+    assert {step["object"]["namespace"] for phase in result["plan"]["phases"] for step in phase["steps"]} <= {"osm-system", ""}
+
+
+def test_a_mesh_without_its_release(old_mesh: MeshCluster) -> None:
+    old_mesh.cluster.kubectl("delete", "secrets", "-n", "osm-system", "-l", "owner=helm")
+    with unchanged(old_mesh.cluster):
+        result = old_mesh.upgrade()
+    assert_told(result, "osm-system/osm has no Helm release", "helm.sh/release.v1", "adopt the mesh", cluster=old_mesh.cluster)
+
+
+def test_a_control_plane_that_does_not_come(old_mesh: MeshCluster) -> None:
+    """Nobody plays the new pods, so the CRD does not get its fields: told when the time is over; the same command then goes on."""
+    old_mesh.cluster.standin.stop()
+    result = old_mesh.upgrade(timeout=12)
+    assert_told(result, "Waited 12 s in vain", "osm-bootstrap did not bring", "the same command", cluster=old_mesh.cluster)
+    assert result["object"] == {"kind": "Deployment", "namespace": "osm-system", "name": "osm-bootstrap"}
+    outcomes = {step["id"]: step["outcome"] for step in result["steps"]}
+    assert outcomes["helm_upgrade:Release/osm-system/osm"] == "done"
+    assert "not_run" in outcomes.values()
+    old_mesh.cluster.standin.start()
+    again = old_mesh.upgrade()
+    assert again.get("failed", False) is False, again.get("msg")
+    assert again["summary"]["resumed"] is True
+    assert again["summary"]["after"] == "1.3.9"
+    assert [finding for finding in again["findings"] if finding["severity"] == "error"] == []
