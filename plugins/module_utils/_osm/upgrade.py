@@ -14,8 +14,8 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.chart impor
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import Helm, parse_manifest
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CRD
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import Release, read_release, secret_name
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.release_status import mark_failed
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import Release, read_release, secret_name
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import discover
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_permissions import helm_permissions
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import ACTION, base_revision, helm_state
@@ -260,7 +260,13 @@ class MeshUpgrade:
     def _writer(self) -> Writer:
         values, _target = self._latest()
         return Writer(
-            self._api, self._helm, self._mesh, self._chart.path, values.values, f"meshops.lifecycle {NAME} to {self._chart.version}", self._deadline
+            self._api,
+            self._helm,
+            self._mesh,
+            self._chart.path,
+            values.values,
+            f"meshops.lifecycle {NAME} to {self._chart.version}",
+            self._deadline,
         )
 
     def _apply(self, step: Any) -> str:
