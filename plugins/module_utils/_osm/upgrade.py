@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.chart import Chart
@@ -25,6 +26,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_schema import spec_schema
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import Spec
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.selection import select_mesh
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.server_check import ServerSays, ask_server
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.unknown_fields import bootstrap_settled, without_unknown
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_apply import Writer
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_proof import unproven
@@ -39,6 +41,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_sta
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_steps import (
     control_plane_steps,
     finish_steps,
+    helm_upgrade_needed,
     mesh_config_steps,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_target import (
@@ -83,6 +86,7 @@ class MeshUpgrade:
         self._first_look: Mesh | None = mesh
         self._left_pending: str | None = None
         self._bases: dict[tuple[str, int], Release] = {}
+        self._answers: dict[tuple[str, int], ServerSays] = {}
         self._targets: dict[tuple[str, int], tuple[TargetValues, TargetChart]] = {}
 
     @property
@@ -142,7 +146,7 @@ class MeshUpgrade:
             )
             if schema is not None and bootstrap_settled(mesh, target.app_version):
                 completed = without_unknown(completed, schema, mesh)
-        return UpgradeState(
+        state = UpgradeState(
             mesh=mesh,
             helm=helm,
             target=target,
@@ -156,6 +160,15 @@ class MeshUpgrade:
                 *mesh_config_refusals(values.mesh_config, schema, target.preset_spec, mesh.mesh_config_ref),
             ),
         )
+        return self._ask_server(state, base) if helm_upgrade_needed(state) else state
+
+    def _ask_server(self, state: UpgradeState, base: Release) -> UpgradeState:
+        """Add what the API server says to the rendered workloads, asked once per base revision."""
+        key = (base.name, base.revision)
+        if key not in self._answers:
+            self._answers[key] = ask_server(self._api, state.target.manifests, base.namespace)
+        refusals, findings = self._answers[key]
+        return replace(state, refusals=(*state.refusals, *refusals), carried=(*state.carried, *findings))
 
     def _look(self) -> Mesh:
         """Return the mesh as it is; the caller's own look is used once."""
