@@ -111,12 +111,14 @@ class Waits:
         found = troubles(
             self._api.list(DEPLOYMENT, namespace, label_selector=selector), self._api.list(POD, namespace, label_selector=selector)
         )
+        faults = "; ".join(map(str, found[:_SHOWN])) or f"no pod of the control plane shows a fault: {ref.name} is slow, or its log says why"
+        look = "" if found else f"read its log (kubectl logs -n {namespace} deployment/{ref.name}), give more time (option timeout), "
         raise StepFailed(
             f"Waited {self._deadline.seconds:g} s in vain: {what}",
             object=ref,
-            why="; ".join(str(trouble) for trouble in found[:_SHOWN]) or "its pods show no reason: they are slow, or the controllers are",
+            why=faults,
             state="the steps listed as done are done; the pods that served before still do where the Deployment keeps them",
-            next="; ".join(dict.fromkeys(trouble.remedy for trouble in found)) or "run the same command again with a larger timeout",
+            next="; ".join([*dict.fromkeys(trouble.remedy for trouble in found), f"{look}then run the same command again"]),
             details={
                 "diagnosis": [{"object": trouble.object.as_dict(), "cause": trouble.cause, "message": trouble.message} for trouble in found]
             },
