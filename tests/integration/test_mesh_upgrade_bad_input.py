@@ -158,6 +158,10 @@ def test_a_repository_that_does_not_answer(refuses: Refuses) -> None:
     refuses(nowhere, "check the address", chart_repo=nowhere, chart_version="1.3.9")
 
 
+def test_a_repository_that_is_no_url(refuses: Refuses) -> None:
+    refuses("from charts", "check the address", chart_repo="charts", chart_version="1.3.9")
+
+
 def test_a_chart_that_does_not_exist(refuses: Refuses, tmp_path: Path) -> None:
     refuses("was not found", "correct chart_ref", chart_ref=str(tmp_path / "osm-edge-1.3.9.tgz"))
 
@@ -338,7 +342,8 @@ def test_a_control_plane_that_does_not_come(old_mesh: MeshCluster) -> None:
     """Nobody plays the new pods, so the CRD does not get its fields: told when the time is over; the same command then goes on."""
     old_mesh.cluster.standin.stop()
     result = old_mesh.upgrade(timeout=12)
-    assert_told(result, "Waited 12 s in vain", "osm-bootstrap did not bring", "the same command", cluster=old_mesh.cluster)
+    words = ("Waited 12 s in vain", "did not bring", "traffic.interceptionMode", "logs -n osm-system deployment/osm-bootstrap")
+    assert_told(result, *words, "run the same command again", cluster=old_mesh.cluster)
     assert result["object"] == {"kind": "Deployment", "namespace": "osm-system", "name": "osm-bootstrap"}
     outcomes = {step["id"]: step["outcome"] for step in result["steps"]}
     assert outcomes["helm_upgrade:Release/osm-system/osm"] == "done"

@@ -80,7 +80,9 @@ _NO_CHART = re.compile(
 )
 _NO_IMAGE = re.compile(r"\S+: not found$|failed to fetch \S+ : 404.*|repo \S+ not found")
 _NO_REPOSITORY = re.compile(
-    r"looks like .* is not a valid chart repository or cannot be reached.*|failed to perform .*|failed to do request: .*", re.S
+    r"looks like .* is not a valid chart repository or cannot be reached.*|could not find protocol handler.*"
+    r"|failed to perform .*|failed to do request: .*",
+    re.S,
 )
 
 
