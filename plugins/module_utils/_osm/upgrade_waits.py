@@ -111,7 +111,7 @@ class Waits:
         found = troubles(
             self._api.list(DEPLOYMENT, namespace, label_selector=selector), self._api.list(POD, namespace, label_selector=selector)
         )
-        faults = "; ".join(map(str, found[:_SHOWN])) or f"no pod of the control plane shows a fault: {ref.name} is slow, or its log says why"
+        faults = "; ".join(map(str, found[:_SHOWN])) or f"no pod of the control plane shows a fault: {ref.name} is slow, or its log tells"
         look = "" if found else f"read its log (kubectl logs -n {namespace} deployment/{ref.name}), give more time (option timeout), "
         raise StepFailed(
             f"Waited {self._deadline.seconds:g} s in vain: {what}",
