@@ -20,13 +20,12 @@ BEGIN, END = "<!-- begin of what make bench writes -->", "<!-- end of what make 
 
 
 def table(measurements: Sequence[Measurement], against: str, base: Sequence[Measurement]) -> list[str]:
-    """Return a Markdown table; the last column is how often the sum of ``base``, called ``against``, fits into a row's seconds."""
-    seconds = sum(item.seconds for item in base)
-    rows = [("", "seconds", "CPU seconds", "peak MiB", f"÷ {against}")]
-    rows += [
-        (item.name, f"{item.seconds:.2f}", f"{item.cpu_seconds:.2f}", f"{item.peak_mib:.0f}", f"{item.seconds / seconds:.2f}")
-        for item in measurements
-    ]
+    """Return a Markdown table; the last columns are ratios to the sum of ``base``, called ``against``."""
+    seconds, cpu_seconds = sum(item.seconds for item in base), sum(item.cpu_seconds for item in base)
+    rows = [("", "seconds", "CPU seconds", "peak MiB", f"seconds ÷ {against}", "CPU ÷")]
+    for item in measurements:
+        ratios = f"{item.seconds / seconds:.2f}", f"{item.cpu_seconds / cpu_seconds:.2f}"
+        rows.append((item.name, f"{item.seconds:.2f}", f"{item.cpu_seconds:.2f}", f"{item.peak_mib:.0f}", *ratios))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
     return [lines[0], "| " + " | ".join("-" * width for width in widths) + " |", *lines[1:]]
