@@ -285,8 +285,9 @@ def test_a_helm_that_is_too_old(refuses: Refuses, tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["timeout", "request_timeout", "max_parallel_requests"])
 @pytest.mark.parametrize("value", [0, -1])
 def test_a_number_that_is_too_small(old_mesh: MeshCluster, option: str, value: int) -> None:
+    options: Result = {option: value}
     with unchanged(old_mesh.cluster):
-        result = old_mesh.upgrade(**{option: value})
+        result = old_mesh.upgrade(**options)
     assert result["failed"] is True
     assert result["msg"] == f"{option} must be at least 1, got {value}"
 

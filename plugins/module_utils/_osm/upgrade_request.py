@@ -20,7 +20,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.values impo
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, Refused
 
-_KINDS = {list: "a list", str: "a text"}
+_KINDS: dict[type, str] = {list: "a list", str: "a text"}
 
 
 @dataclass(frozen=True)
