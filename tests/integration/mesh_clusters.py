@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -128,9 +128,9 @@ class MeshCluster:
         """Run ``mesh_upgrade`` to its end; to chart 1.3.9 unless ``options`` say otherwise."""
         return run_module("mesh_upgrade", self._upgrade_options(options), check=check, diff=diff, env=self.environment)
 
-    def start_upgrade(self, tmpdir: Path | None = None, **options: Any) -> subprocess.Popen[str]:
-        """Start ``mesh_upgrade`` and return its process."""
-        return start_module("mesh_upgrade", self._upgrade_options(options), env=self.environment, tmpdir=tmpdir)
+    def start_upgrade(self, *, diff: bool = False, tmpdir: Path | None = None, **options: Any) -> subprocess.Popen[str]:
+        """Start ``mesh_upgrade`` and return its process; ``tmpdir`` is where it finds ``progress.jsonl``."""
+        return start_module("mesh_upgrade", self._upgrade_options(options), diff=diff, env=self.environment, tmpdir=tmpdir)
 
     def _upgrade_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         chart = {} if "chart_ref" in options or "chart_version" in options else {"chart_ref": str(self.chart("1.3.9"))}
@@ -191,6 +191,32 @@ def _injects(cluster: Cluster, mesh: Mesh) -> bool:
     if not all(api.exists(path) for path in (config, *webhooks)):
         return False
     return all(entry["clientConfig"].get("caBundle") for path in webhooks for entry in api.get(path)["webhooks"])
+
+
+def eventually(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
+    """Wait until ``condition`` holds; fails with ``what`` when it does not."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+def succeeds(command: Callable[[], object]) -> None:
+    """Repeat a command until it works: a mesh that is being upgraded refuses some for a moment."""
+    told: list[str] = []
+
+    def done() -> bool:
+        try:
+            command()
+        except SandboxError as error:
+            told.append(str(error))
+            return False
+        return True
+
+    try:
+        eventually(done, "the command kept failing")
+    except AssertionError as error:
+        raise AssertionError(told[-1]) from error
 
 
 def _copy(source: Path, target: Path) -> None:
