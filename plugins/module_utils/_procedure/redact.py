@@ -17,7 +17,9 @@ MASK = "********"
 # "caBundleSecretName" and "key_file" only name something.
 _SECRET_ENDINGS = ("password", "passwd", "passphrase", "token", "secret", "credential", "apikey", "accesskey", "privatekey", "secretkey")
 # "authorization" is the header that a log collector wants (MeshConfig observability.remoteLogging.authorization).
-_SECRET_WORDS = frozenset({"key", "authorization", *_SECRET_ENDINGS, *(f"{word}s" for word in ("password", "passphrase", "token", "credential"))})
+_SECRET_WORDS = frozenset(
+    {"key", "authorization", *_SECRET_ENDINGS, *(f"{word}s" for word in ("password", "passphrase", "token", "credential"))}
+)
 # Kubernetes' own fields that end in such a word and hold a name, a label or settings.
 _PLAIN_KEYS = frozenset({"topologyKey", "imagePullSecret", "pullSecret", "serviceAccountToken"})
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
