@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import Helm
+from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm_errors import ImmutableField
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import (
     DEPLOYMENT,
@@ -110,6 +111,11 @@ class Writer:
             )
         except LifecycleError as error:
             error.state = error.state or _HALF_WAY
+            if isinstance(error, ImmutableField) and error.object is not None and error.object.kind == "Deployment":
+                error.next = (
+                    "run the same command again, it orphans this Deployment first; if that fails in the same way, "
+                    "somebody writes it back (a GitOps controller, for instance): pause that for the upgrade"
+                )
             raise
         return "accepted by the API server"
 
