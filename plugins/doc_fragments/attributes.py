@@ -52,7 +52,7 @@ attributes:
       - It changes nothing.
 """
 
-    PROCEDURE = r"""
+    CHANGES = r"""
 options: {}
 attributes:
   check_mode:

@@ -51,7 +51,7 @@ extends_documentation_fragment:
   - meshops.lifecycle.connection
   - meshops.lifecycle.procedure
   - meshops.lifecycle.attributes
-  - meshops.lifecycle.attributes.procedure
+  - meshops.lifecycle.attributes.changes
 notes:
   - "This replaces the C(kubectl patch meshconfig --type=merge) of the written procedures. A merge patch replaces lists whole: an
     exclusion list or C(sidecarDrivers) patched that way loses its other elements."

@@ -89,7 +89,7 @@ extends_documentation_fragment:
   - meshops.lifecycle.connection
   - meshops.lifecycle.procedure
   - meshops.lifecycle.attributes
-  - meshops.lifecycle.attributes.procedure
+  - meshops.lifecycle.attributes.changes
 notes:
   - "The written procedure names the chart C(osm) of C(https://openservicemesh.github.io/osm). That is the upstream product: its chart would
     replace osm-edge, because the object names are the same. This module refuses it and names the right repository."
