@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -207,14 +206,14 @@ class Helm:
         env = {name: value for name, value in os.environ.items() if not _FOREIGN.fullmatch(name)}
         env["KUBECONFIG"] = self._kubeconfig_path
         try:
-            # SIGTERM: helm then marks the release as failed; killed, it would leave it pending.
+            # Helm dies with the module at once: on SIGTERM it would wait for the answer to its request, while another run may
+            # take over. What it leaves pending is known by the run's record.
             return run(
                 [self._binary, *arguments],
                 deadline=deadline,
                 env=env,
                 mask=self._mask,
                 on_line=None if quiet else self._on_line,
-                death_signal=signal.SIGTERM,
             )
         except CommandFailed as error:
             raise error_of_failure(error, what, namespace) from error

@@ -18,31 +18,36 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.selection import select_mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade import NAME
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_refusals import release_pending
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import HelmState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import refused
 
 
 def wait_while_pending(api: Api, mesh: Mesh, deadline: Deadline, progress: Callable[[str], None]) -> Mesh:
-    """Return the mesh when no young foreign Helm operation is pending on its release, or as it is when the time is over.
+    """Return the mesh when no young foreign Helm operation is pending on its release; raises Refused when it outlasts the deadline.
 
     Not waited for: a revision that an earlier run of ours began (its helm ended with it), and one older than the timeout, which is taken
-    for dead. Whoever plans on the returned mesh refuses a release that is still pending.
+    for dead. One that grows that old while it is waited for is not: what is left of the time would not do for the upgrade.
     """
-
     records = KubeRecordStore(api, mesh.namespace, object_name(NAME, mesh.name))
 
-    def worth_waiting(found: Mesh) -> bool:
-        release = found.release
-        if release is None or release.status not in PENDING:
-            return False
-        state = helm_state(release, records.read(), time.time())
-        return not state.ours and (state.pending_since or 0.0) < deadline.seconds
+    def foreign(found: Mesh) -> HelmState | None:
+        """Return the state of the release when a Helm operation of somebody else is pending on it."""
+        if found.release is None or found.release.status not in PENDING:
+            return None
+        state = helm_state(found.release, records.read(), time.time())
+        return None if state.ours else state
 
-    if not worth_waiting(mesh):
+    pending = foreign(mesh)
+    if pending is None or (pending.pending_since or 0.0) >= deadline.seconds:
         return mesh
-    found, _done = poll_until(
+    found, ended = poll_until(
         lambda: select_mesh(discover(api, mesh_name=mesh.name, data_plane=False), mesh.name, mesh.namespace),
-        lambda state: not worth_waiting(state),
+        lambda state: foreign(state) is None,
         deadline,
         on_wait=lambda state: progress(f"release {state.release.name} is {state.release.status}: waiting" if state.release else "waiting"),
     )
+    if not ended:
+        raise refused(f"{NAME} of {mesh.namespace}/{mesh.name}", [release_pending(foreign(found) or pending, deadline.seconds)])
     return found

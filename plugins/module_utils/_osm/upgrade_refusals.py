@@ -76,14 +76,19 @@ def release_refusals(helm: HelmState, timeout: float) -> Iterator[Refusal]:
             f"finish that first (helm history {helm.name} -n {helm.namespace} tells how far it came)",
         )
     elif helm.pending_since is not None and not helm.ours and helm.pending_since < timeout:
-        yield Refusal(
-            "release-pending",
-            release,
-            f"revision {helm.revision} is {helm.status} since {helm.pending_since:.0f} s",
-            "another Helm operation is at work on this release",
-            NOTHING_WRITTEN,
-            f"wait for it; when it is older than timeout ({timeout:.0f} s) it is taken for dead and marked as failed",
-        )
+        yield release_pending(helm, timeout)
+
+
+def release_pending(helm: HelmState, timeout: float) -> Refusal:
+    """Return why somebody else's pending Helm operation is not disturbed."""
+    return Refusal(
+        "release-pending",
+        ObjectRef("Release", helm.name, helm.namespace),
+        f"revision {helm.revision} is {helm.status} since {helm.pending_since or 0.0:.0f} s",
+        "another Helm operation is at work on this release",
+        NOTHING_WRITTEN,
+        f"wait for it; one that is older than timeout ({timeout:.0f} s) when a run begins is taken for dead and marked as failed",
+    )
 
 
 def mesh_config_refusals(wanted: Spec, schema: Spec | None, preset: Spec, mesh_config: ObjectRef) -> Iterator[Refusal]:
