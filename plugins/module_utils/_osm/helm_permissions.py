@@ -27,7 +27,28 @@ def helm_permissions(
     permissions = [Permission(verb, "", "secrets", namespace) for verb in ("list", "get", "create", "update", "delete")]
     permissions += _of(wanted, ("get", "create", "patch"), kind_for)
     permissions += _of(removed, ("get", "delete"), kind_for)
+    permissions += _granting(after, namespace)
     return tuple(dict.fromkeys(permissions))
+
+
+def _granting(manifests: Manifests, namespace: str) -> Iterator[Permission]:
+    """Yield what it takes to write roles and to bind them.
+
+    Even a changed label makes the API server ask whether the user holds all that the role grants, or may escalate or bind it
+    (kubernetes pkg/registry/rbac/clusterrole/policybased, clusterrolebinding/policybased).
+    """
+    for manifest in manifests:
+        kind, group = str(manifest.get("kind")), str(manifest.get("apiVersion")).partition("/")[0]
+        _api_version, _kind, place, name = _place(manifest, namespace)
+        if group != "rbac.authorization.k8s.io":
+            continue
+        if kind in ("ClusterRole", "Role"):
+            yield Permission("escalate", group, f"{kind.lower()}s", place if kind == "Role" else "", name)
+        elif kind in ("ClusterRoleBinding", "RoleBinding"):
+            bound = manifest.get("roleRef") or {}
+            yield Permission(
+                "bind", group, f"{str(bound.get('kind')).lower()}s", place if kind == "RoleBinding" else "", str(bound.get("name"))
+            )
 
 
 def _place(manifest: Mapping[str, Any], namespace: str) -> tuple[str, str, str, str]:

@@ -84,9 +84,9 @@ def run(procedure: Procedure[Observed], controls: Controls) -> Report[Observed]:
     report = Report(plan, observed, list(plan.findings), resumed=record is not None)
     try:
         refuse_unapproved(plan, record, controls.expected_plan_id)
-        _check_permissions(plan, controls, report)
+        missing = _check_permissions(plan, controls, report)
         if controls.check:
-            _simulate(procedure, plan, report)
+            _simulate(procedure, plan, missing, report)
         elif plan.steps or record is not None:
             with Lease(controls.lease, controls.holder, deadline=controls.deadline, on_wait=controls.progress.line) as lease:
                 _apply(procedure, controls, lease, report)
@@ -98,14 +98,14 @@ def run(procedure: Procedure[Observed], controls: Controls) -> Report[Observed]:
     return report
 
 
-def _check_permissions(plan: Plan, controls: Controls, report: Report[Observed]) -> None:
-    """Ask for every permission the plan needs, before the first write; a planner in check mode only gets a finding."""
+def _check_permissions(plan: Plan, controls: Controls, report: Report[Observed]) -> Sequence[Permission]:
+    """Ask for every permission the plan needs and return the missing ones: refused before the first write, in check mode a finding."""
     if not plan.steps:
-        return
+        return ()
     wanted = dict.fromkeys(permission for step in plan.steps for permission in step.permissions)
     missing = controls.missing([*controls.own_permissions, *wanted])
     if not missing:
-        return
+        return ()
     names = [str(permission) for permission in missing]
     if not controls.check:
         raise Refused(
@@ -125,22 +125,28 @@ def _check_permissions(plan: Plan, controls: Controls, report: Report[Observed])
             "apply as a user with the applier ClusterRole of docs/rbac.md",
         )
     )
+    return missing
 
 
-def _simulate(procedure: Procedure[Observed], plan: Plan, report: Report[Observed]) -> None:
-    """Check mode: server-side dry run of every step that allows it."""
+def _simulate(procedure: Procedure[Observed], plan: Plan, missing: Sequence[Permission], report: Report[Observed]) -> None:
+    """Check mode: server-side dry run of every step that allows it.
+
+    The API server wants the permission to write for a dry run too, so a user who may only read gets those steps unchecked.
+    """
     phases = {phase.name: phase for phase in procedure.phases}
     for phase_plan in plan.phases:
         for step in phase_plan.steps:
             dry_run = phases[phase_plan.name].dry_run
+            lacking = [permission for permission in step.permissions if permission in missing]
+            simulated = step.simulated or (f"this user may not {lacking[0]}" if lacking else "")
             try:
-                if dry_run is not None and not step.simulated:
+                if dry_run is not None and not simulated:
                     dry_run(step)
             except LifecycleError as error:
                 error.object = error.object or step.object
                 report.outcomes.append(StepOutcome(step.id, phase_plan.name, "failed", message=str(error)))
                 raise
-            message = step.simulated and f"simulated: {step.simulated}"
+            message = simulated and f"simulated: {simulated}"
             report.outcomes.append(StepOutcome(step.id, phase_plan.name, "would_do", message=message))
 
 
