@@ -214,7 +214,7 @@ def _label_webhooks(state: UpgradeState) -> Iterator[Step]:
             yield Step(
                 "label",
                 webhook.ref,
-                why=f"{VERSION_LABEL} is stale ({webhook.labels.get(VERSION_LABEL, 'missing')}), and an uninstall selects the webhook by it",
+                why=f"{VERSION_LABEL} is stale ({webhook.labels.get(VERSION_LABEL, 'missing')}), and an uninstall selects by it",
                 desired={"labels": {VERSION_LABEL: version}},
                 before={"labels": webhook.labels},
                 after={"labels": {**webhook.labels, VERSION_LABEL: version}},
