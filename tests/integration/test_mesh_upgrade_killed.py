@@ -244,5 +244,3 @@ def proven(mesh: MeshCluster, result: Result) -> None:
         assert webhook["metadata"]["labels"]["app.kubernetes.io/version"] == "1.3.9"
     assert not mesh.cluster.api.exists(RECORD)
     assert not mesh.cluster.api.exists(COORDINATION)
-    again = mesh.upgrade(check=True)
-    assert (again["changed"], again["steps"]) == (False, [])
