@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CRD, Kind
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CRD
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_edit import EditResult, edit
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_object import merge_patch, mesh_config_kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_schema import replaced_silently, spec_schema, validate
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import Product
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_steps import merge_patch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Refused
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
@@ -42,11 +41,6 @@ class ConfigState:
     live: Mapping[str, Any]
     wanted: EditResult
     schema: Mapping[str, Any]
-
-
-def mesh_config_kind(product: Product) -> Kind:
-    """Return the MeshConfig's resource type."""
-    return Kind(product.mesh_config_api_version, "MeshConfig", "meshconfigs")
 
 
 def config_procedure(api: Api, mesh: Mesh, request: ConfigRequest) -> Procedure[ConfigState]:

@@ -21,8 +21,8 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds impo
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.release_status import mark_failed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.wait import poll_until
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.config_procedure import mesh_config_kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_object import mesh_config_kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, StepFailed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step

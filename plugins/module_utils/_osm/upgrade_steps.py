@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import secret_name
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import ACTION, helm_intent
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_object import merge_patch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import Change
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.shown_values import shown_values
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import UpgradeState
@@ -222,22 +223,6 @@ def _label_webhooks(state: UpgradeState) -> Iterator[Step]:
                 resource_version=webhook.resource_version,
                 permissions=(Permission("patch", "admissionregistration.k8s.io", resource, "", webhook.ref.name),),
             )
-
-
-def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON merge patch (RFC 7386) that makes ``after`` of ``before``; lists are replaced whole."""
-    patch: dict[str, Any] = {}
-    for key, value in after.items():
-        if key not in before:
-            patch[key] = value
-        elif isinstance(value, Mapping) and isinstance(before[key], Mapping):
-            inner = merge_patch(before[key], value)
-            if inner:
-                patch[key] = inner
-        elif value != before[key]:
-            patch[key] = value
-    patch.update({key: None for key in before if key not in after})
-    return patch
 
 
 def _labels(selector: Mapping[str, Any]) -> str:

@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CRD, DEPLOYMENT, ENDPOINTSLICE, POD
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.wait import poll_until
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.config_procedure import mesh_config_kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_object import mesh_config_kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_schema import spec_schema, validate
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import ready_endpoints
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.unknown_fields import bootstrap_settled

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import ReplicaSetFacts
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_object import merge_patch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_steps import (
     control_plane_steps,
     finish_steps,
-    merge_patch,
     mesh_config_steps,
     selector_changes,
 )
