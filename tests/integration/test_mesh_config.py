@@ -217,9 +217,10 @@ def test_plugins_are_edited_and_removed_by_their_name(config: Config) -> None:
     added = config.edit(spec={"pluginChains": {chain: [{"plugin": "modules/mine", "priority": 110}, {"plugin": name, "priority": 7}]}})
     assert added["changed"] is True
     assert config.spec["pluginChains"][chain] == [{**plugins[0], "priority": 7}, *plugins[1:], {"plugin": "modules/mine", "priority": 110}]
-    config.edit(spec={"pluginChains": {chain: [{"plugin": name, "priority": plugins[0]["priority"]}]}}, remove={
-        "pluginChains": {chain: ["modules/mine"]}
-    })
+    config.edit(
+        spec={"pluginChains": {chain: [{"plugin": name, "priority": plugins[0]["priority"]}]}},
+        remove={"pluginChains": {chain: ["modules/mine"]}},
+    )
     assert config.spec["pluginChains"][chain] == plugins
 
 

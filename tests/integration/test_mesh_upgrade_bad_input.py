@@ -274,7 +274,7 @@ def test_a_program_that_is_not_helm(refuses: Refuses, program: str) -> None:
 
 def test_a_helm_that_is_too_old(refuses: Refuses, tmp_path: Path) -> None:
     old = tmp_path / "helm"
-    old.write_text('#!/bin/sh\necho v3.11.2\n', encoding="utf-8")
+    old.write_text("#!/bin/sh\necho v3.11.2\n", encoding="utf-8")
     old.chmod(0o700)
     refuses("3.11.2", "3.14", "binary_path", binary_path=str(old))
 
