@@ -16,14 +16,9 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.images impo
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.injection import desired_init_image, desired_sidecar_image
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import CustomResource, Mesh, Observed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.releases import default_sidecar_images
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.unknown_fields import VITAL_KEYS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding, Severity
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
-
-# Absent keys without which sidecars do not do their work (osm-edge v1.3.9 pkg/sidecar/providers/pipy: driver/sidecar.go, repo/plugin.go).
-_VITAL_KEYS = {
-    "traffic.interceptionMode": ("interception-mode-missing", "new pods get a sidecar without osm-init: their traffic bypasses the mesh"),
-    "pluginChains": ("plugin-chains-missing", "sidecars get no routing modules: requests between services fail"),
-}
 
 
 def mesh_config_summary(mesh: Mesh) -> dict[str, Any] | None:
@@ -95,9 +90,9 @@ def _mesh_config(mesh: Mesh, observed: Observed) -> Iterator[Finding]:
             "run helm upgrade with the chart of the release: the preset belongs to it",
         )
     absent = missing_keys(mesh)
-    vital = [path for path in absent if path in _VITAL_KEYS]
+    vital = [path for path in absent if path in VITAL_KEYS]
     for path in vital:
-        code, why = _VITAL_KEYS[path]
+        code, why = VITAL_KEYS[path]
         yield Finding(
             "error",
             code,

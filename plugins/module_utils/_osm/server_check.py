@@ -11,7 +11,7 @@ when a part of the control plane is replaced already, and osm-controller is gone
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
@@ -26,6 +26,9 @@ _KINDS = {(kind.api_version, kind.kind): kind for kind in (DEPLOYMENT, DAEMONSET
 # A webhook with side effects cannot be asked; what it would say is not known.
 _NO_DRY_RUN = "does not support dry run"
 
+_OLD_TYPE = "Kubernetes has removed the type that the release record names: rewrite it (helm plugin mapkubeapis), then run again"
+_NEW_TYPE = "turn off what needs it in the chart's values (autoScale, enablePodDisruptionBudget), or take a chart that knows the newer type"
+
 
 class ServerSays(NamedTuple):
     """What keeps Helm from ending well, and what may."""
@@ -34,19 +37,41 @@ class ServerSays(NamedTuple):
     findings: tuple[Finding, ...] = ()
 
 
-def ask_server(api: Api, manifests: Sequence[Mapping[str, Any]], namespace: str) -> ServerSays:
+def ask_server(
+    api: Api, manifests: Sequence[Mapping[str, Any]], namespace: str, before: Sequence[Mapping[str, Any]] = ()
+) -> ServerSays:
     """Return what the server says to new objects like the rendered ones (server-side dry run, concurrently).
 
     A dry-run patch of the live object would be judged together with what Helm removes from it. Whatever keeps the server from
     judging (a missing permission, a missing namespace) is left out: it is told elsewhere.
+    ``before`` are the manifests of the release as it is: Helm fails when the server has no such type any more, in these too.
     """
     asked = [item for item in manifests if (item.get("apiVersion"), item.get("kind")) in _KINDS]
     answers = api.map(lambda item: _ask(api, item, namespace), asked)
     told = [(_ref(item, namespace), error) for item, error in zip(asked, answers, strict=True) if error is not None]
     return ServerSays(
-        refusals=tuple(_refusal(ref, error) for ref, error in told if isinstance(error, Invalid) and _NO_DRY_RUN not in error.message),
+        refusals=tuple(
+            [*_unknown_types(api, before, namespace, _OLD_TYPE), *_unknown_types(api, manifests, namespace, _NEW_TYPE)]
+            + [_refusal(ref, error) for ref, error in told if isinstance(error, Invalid) and _NO_DRY_RUN not in error.message]
+        ),
         findings=tuple(_finding(ref, error) for ref, error in told if isinstance(error, AdmissionDenied) and not error.unavailable),
     )
+
+
+def _unknown_types(api: Api, manifests: Sequence[Mapping[str, Any]], namespace: str, remedy: str) -> Iterator[Refusal]:
+    """helm pkg/action/upgrade.go builds the objects of both manifests and stops at the first type that discovery does not know."""
+    for item in manifests:
+        api_version, kind = str(item.get("apiVersion")), str(item.get("kind"))
+        if api.kind_for(api_version, kind) is None:
+            ref = _ref(item, namespace)
+            yield Refusal(
+                "unknown-type",
+                ref,
+                f"{ref} is a {kind} of {api_version}, which this API server does not have",
+                "Helm would stop with 'resource mapping not found', after osm-controller was orphaned",
+                "nothing was written; the mesh keeps running as it is",
+                remedy,
+            )
 
 
 def _ask(api: Api, manifest: Mapping[str, Any], namespace: str) -> KubeError | None:

@@ -19,6 +19,11 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.rollout import rollout_status
 
+# Absent keys without which sidecars do not do their work (osm-edge v1.3.9 pkg/sidecar/providers/pipy: driver/sidecar.go, repo/plugin.go).
+VITAL_KEYS = {
+    "traffic.interceptionMode": ("interception-mode-missing", "new pods get a sidecar without osm-init: their traffic bypasses the mesh"),
+    "pluginChains": ("plugin-chains-missing", "sidecars get no routing modules: requests between services fail"),
+}
 # The bootstrap needs 10 to 15 s for all CRDs (its client sends 5 requests a second) and is ready afterwards.
 SETTLED_SECONDS = 60.0
 
@@ -51,6 +56,7 @@ def without_unknown(completed: MergeResult, schema: Mapping[str, Any], mesh: Mes
             "nothing to do",
         )
         for path in unknown
+        if path not in VITAL_KEYS  # told by the proof, as an error
     ]
     changes = [
         change for change in completed.changes if not any(change.path == path or change.path.startswith(f"{path}.") for path in unknown)

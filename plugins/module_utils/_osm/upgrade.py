@@ -166,7 +166,7 @@ class MeshUpgrade:
         """Add what the API server says to the rendered workloads, asked once per base revision."""
         key = (base.name, base.revision)
         if key not in self._answers:
-            self._answers[key] = ask_server(self._api, state.target.manifests, base.namespace)
+            self._answers[key] = ask_server(self._api, state.target.manifests, base.namespace, parse_manifest(base.manifest))
         refusals, findings = self._answers[key]
         return replace(state, refusals=(*state.refusals, *refusals), carried=(*state.carried, *findings))
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import gaps
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.unknown_fields import VITAL_KEYS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import UpgradeState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_steps import (
     VERSION_LABEL,
@@ -102,6 +104,20 @@ def _mesh_config(state: UpgradeState) -> Iterator[Finding]:
             "the injector and the controller cannot work without it",
             f"look at {mesh.product.bootstrap}, which creates it from {mesh.product.preset_config_map}",
         )
+        return
+    missing = gaps(mesh.mesh_config_spec, state.target.preset_spec)
+    for path, (code, effect) in VITAL_KEYS.items():
+        if path in missing:
+            yield Finding(
+                "error",
+                code,
+                mesh.mesh_config_ref,
+                f"{path} is missing",
+                f"{effect}; the definition in the cluster drops it when an older {mesh.product.bootstrap} has put its own there, "
+                "which that of another mesh does whenever it starts",
+                f"upgrade the other meshes of the cluster, then bring the newer definition back (kubectl rollout restart "
+                f"deployment/{mesh.product.bootstrap} -n {mesh.namespace}) and run the same command again",
+            )
 
 
 def _webhooks(state: UpgradeState) -> Iterator[Finding]:

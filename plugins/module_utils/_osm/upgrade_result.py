@@ -13,6 +13,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.data_plane 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import UpgradeState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_steps import rendered_deployments
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.versions import parse
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.run import Report
@@ -27,6 +28,7 @@ def upgrade_result(before: Mesh, report: Report[UpgradeState], observed: Observe
     state = report.observed
     rows = stale_workloads(_as_upgraded(state), observed)
     report.findings += [_bypass(row) for row in rows if row.unintercepted]
+    report.findings += _older_neighbours(state, observed)
     summary = {
         "mesh": before.name,
         "namespace": before.namespace,
@@ -38,6 +40,24 @@ def upgrade_result(before: Mesh, report: Report[UpgradeState], observed: Observe
         "stale_pods": None if observed.data_plane is None else sum(row.pods for row in rows),
     }
     return {"summary": summary, "refresh": [_shown(row) for row in rows]}
+
+
+def _older_neighbours(state: UpgradeState, observed: Observed) -> list[Finding]:
+    """Definitions belong to the cluster, and every osm-bootstrap writes its own over what is there when it starts."""
+    mesh, wanted = state.mesh, parse(state.target.app_version)
+    others = [other for other in observed.meshes if other.ref != mesh.ref and other.product.mesh_config_crd == mesh.product.mesh_config_crd]
+    return [
+        Finding(
+            "warning",
+            "shared-definitions",
+            other.ref,
+            f"mesh {other.name} in {other.namespace} is at {other.bootstrap_version} and shares its definitions (CRDs) with this mesh",
+            f"when its {other.product.bootstrap} starts again it puts the older ones back, and this mesh's MeshConfig loses what they lack",
+            "upgrade it soon as well",
+        )
+        for other in others
+        if wanted is not None and (version := parse(other.bootstrap_version)) is not None and version.line < wanted.line
+    ]
 
 
 def _as_upgraded(state: UpgradeState) -> Mesh:

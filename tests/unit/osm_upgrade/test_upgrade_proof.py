@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,15 @@ def with_mesh(**changes: Any) -> UpgradeState:
 
 def with_deployment(name: str, changed: dict[str, Any]) -> UpgradeState:
     return with_mesh(deployments=tuple(changed if d["metadata"]["name"] == name else d for d in upgraded().mesh.deployments))
+
+
+def without_interception_mode() -> UpgradeState:
+    """An older osm-bootstrap has put its definition back, and the API server has dropped the field."""
+    state_now = upgraded()
+    config = copy.deepcopy(dict(state_now.mesh.mesh_config or {}))
+    del config["spec"]["traffic"]["interceptionMode"]
+    known = replace(state_now, mesh=replace(state_now.mesh, mesh_config=config))
+    return replace(known, merge=None)
 
 
 def rolling() -> UpgradeState:
@@ -52,6 +62,7 @@ def test_a_mesh_before_its_upgrade_is_not() -> None:
         (with_deployment("osm-injector", deployment("osm-injector", "1.2.3")), "wrong-version"),
         (with_image("flomesh/osm-edge-injector:1.2.3"), "wrong-image"),
         (with_mesh(mesh_config=None), "no-mesh-config"),
+        (without_interception_mode(), "interception-mode-missing"),
         (with_mesh(webhooks=(webhook("MutatingWebhookConfiguration", "w", "1.3.9", endpoints=0),)), "webhook-dead"),
         (with_mesh(webhooks=(webhook("MutatingWebhookConfiguration", "w", "1.3.9", endpoints=-1),)), "webhook-dead"),
         (with_mesh(webhooks=()), "no-webhook"),
