@@ -82,8 +82,11 @@ def _secret_keys(value: Mapping[object, object]) -> frozenset[object]:
 def _only_names(key: object, value: Mapping[object, object]) -> bool:
     if key == "key":
         return not _NAMING_SIBLINGS.isdisjoint(value)
-    # A pod's volume {secret: {secretName: …}} only names the Secret.
     item = value[key]
+    # traffic.inboundExternalAuthorization of the MeshConfig holds settings; a header is a text.
+    if str(key).lower().endswith("authorization") and isinstance(item, Mapping):
+        return True
+    # A pod's volume {secret: {secretName: …}} only names the Secret.
     return key == "secret" and isinstance(item, Mapping) and "secretName" in item
 
 

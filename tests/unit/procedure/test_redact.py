@@ -261,3 +261,13 @@ def test_secret_values_are_those_that_redaction_masks(drawn: tuple[list[str], An
     data = {"password": data, "spec": data}
     texts = every_text(Redactor(secret_values(data)).data(data))
     assert not [value for value in secret_values(data) for text in texts if value in text]
+
+
+def test_settings_of_authorization_are_shown_and_its_header_is_not() -> None:
+    spec = {
+        "traffic": {"inboundExternalAuthorization": {"statPrefix": "inboundExtAuthz", "timeout": "1s"}},
+        "observability": {"remoteLogging": {"authorization": "Basic QWxhZGRpbg=="}},
+    }
+    assert list(secret_values(spec)) == ["Basic QWxhZGRpbg=="]
+    shown = Redactor(secret_values(spec)).data(spec)
+    assert shown == {"traffic": spec["traffic"], "observability": {"remoteLogging": {"authorization": MASK}}}
