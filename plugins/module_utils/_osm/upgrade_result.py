@@ -34,7 +34,8 @@ def upgrade_result(before: Mesh, report: Report[UpgradeState], observed: Observe
         "namespace": before.namespace,
         "product": before.product.id,
         "release": state.helm.name,
-        "before": before.release.chart_version if before.release else before.version,
+        # Of a release that is not deployed the record tells what was tried, the controller what runs.
+        "before": before.release.chart_version if before.release and before.release.status == "deployed" else before.version,
         "after": state.target.version,
         "resumed": report.resumed,
         "stale_pods": None if observed.data_plane is None else sum(row.pods for row in rows),
