@@ -46,7 +46,7 @@ def side_by_side(candidates: Sequence[Candidate], runs: int, environment: Mappin
     """Return one measurement per candidate, in their order; a first round warms caches, may still change things, and is not counted."""
     for candidate in candidates:
         _once(replace(candidate, expect=""), environment)
-    rounds = [[_once(candidate, environment) for candidate in candidates] for _ in range(runs)]
+    rounds = [[_once(candidate, environment) for candidate in candidates] for dummy in range(runs)]
     return [_median(candidate.name, [found[index] for found in rounds]) for index, candidate in enumerate(candidates)]
 
 

@@ -6,4 +6,19 @@
 
 from __future__ import annotations
 
-from mesh_clusters import mesh_cluster as mesh_cluster
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mesh_clusters import MeshCluster
+from sandboxlib.cluster import Cluster
+
+
+@pytest.fixture(scope="session")
+def mesh_cluster(sandbox_home: Path) -> Iterator[MeshCluster]:
+    """One cluster for all tests that change a mesh: begin with ``mesh_cluster.reset(...)``."""
+    cluster = Cluster("meshes", sandbox_home)
+    try:
+        yield MeshCluster(cluster)
+    finally:
+        cluster.down()

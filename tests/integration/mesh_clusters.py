@@ -14,13 +14,12 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from charts.repository import write_chart
 from run_module import run_module, start_module
@@ -222,13 +221,3 @@ def succeeds(command: Callable[[], object]) -> None:
 def _copy(source: Path, target: Path) -> None:
     """Copy a directory without the space that etcd reserves for later."""
     subprocess.run(["cp", "-a", "--sparse=always", "--reflink=auto", str(source), str(target)], check=True)
-
-
-@pytest.fixture(scope="session")
-def mesh_cluster(sandbox_home: Path) -> Iterator[MeshCluster]:
-    """One cluster for all tests that change a mesh: begin with ``mesh_cluster.reset(...)``."""
-    cluster = Cluster("meshes", sandbox_home)
-    try:
-        yield MeshCluster(cluster)
-    finally:
-        cluster.down()

@@ -51,7 +51,8 @@ def cluster(sandbox_home: Path) -> Iterator[Cluster]:
 
 def roles(files: Iterable[str]) -> list[dict[str, Any]]:
     """The ClusterRoles in the files (names without suffix) of docs/rbac."""
-    return [role for name in files for role in yaml.safe_load_all((RBAC / f"{name}.yaml").read_text(encoding="utf-8"))]
+    documents = [yaml.safe_load((RBAC / f"{name}.yaml").read_text(encoding="utf-8")) for name in files]
+    return [role for document in documents for role in document.get("items", [document])]
 
 
 def granted(documents: Iterable[dict[str, Any]]) -> Rules:

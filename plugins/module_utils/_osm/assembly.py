@@ -79,7 +79,8 @@ class SiteDetails:
 def sites(evidence: Evidence) -> list[Site]:
     """Return where control planes are, or were: every kind of evidence counts."""
     found = [Site(_COMPONENT_APPS[name], _namespace(item)) for item in evidence.deployments if (name := _name(item)) in _COMPONENT_APPS]
-    found += [Site(_SERVICES[name], namespace) for hook in evidence.webhooks for namespace, name, _ in hook.services if name in _SERVICES]
+    services = [service for hook in evidence.webhooks for service in hook.services]
+    found += [Site(_SERVICES[name], namespace) for namespace, name, dummy in services if name in _SERVICES]
     found += [Site(prefix, _namespace(item)) for item in evidence.mesh_configs if (prefix := _config_prefix(item))]
     found += [site for release in evidence.releases.values() if (site := site_of_release(release)) is not None]
     return sorted(set(found))
@@ -225,13 +226,13 @@ def release_value(release: Release, product: Product, key: str) -> Any:
 
 
 def _points_to(hook: Webhook, site: Site) -> bool:
-    return any(namespace == site.namespace and _SERVICES.get(name) == site.prefix for namespace, name, _ in hook.services)
+    return any(namespace == site.namespace and _SERVICES.get(name) == site.prefix for namespace, name, dummy in hook.services)
 
 
 def _with_endpoints(hook: Webhook, details: SiteDetails) -> Webhook:
     if details.endpoints is None:
         return hook
-    return hook._replace(endpoints=min(details.endpoints.get(name, -1) for _, name, _ in hook.services))
+    return hook._replace(endpoints=min(details.endpoints.get(name, -1) for _namespace, name, _port in hook.services))
 
 
 def _config_prefix(item: Object) -> str:

@@ -41,7 +41,7 @@ def _is_injector(hook: Webhook) -> bool:
 
 def _webhook(mesh: Mesh, hook: Webhook, enrolled: int) -> Iterator[Finding]:
     if hook.endpoints is not None and hook.endpoints < 1:
-        names = ", ".join(f"{namespace}/{name}" for namespace, name, _ in hook.services)
+        names = ", ".join(f"{namespace}/{name}" for namespace, name, dummy in hook.services)
         what = "does not exist" if hook.endpoints < 0 else "has no ready endpoint"
         blocked = (
             f"no pod can be created in {enrolled} enrolled namespaces"

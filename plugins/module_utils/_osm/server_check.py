@@ -37,9 +37,7 @@ class ServerSays(NamedTuple):
     findings: tuple[Finding, ...] = ()
 
 
-def ask_server(
-    api: Api, manifests: Sequence[Mapping[str, Any]], namespace: str, before: Sequence[Mapping[str, Any]] = ()
-) -> ServerSays:
+def ask_server(api: Api, manifests: Sequence[Mapping[str, Any]], namespace: str, before: Sequence[Mapping[str, Any]] = ()) -> ServerSays:
     """Return what the server says to new objects like the rendered ones (server-side dry run, concurrently).
 
     A dry-run patch of the live object would be judged together with what Helm removes from it. Whatever keeps the server from

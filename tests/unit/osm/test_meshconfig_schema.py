@@ -110,8 +110,8 @@ SPEC: Spec = {
 ROOT: Spec = {"type": "object", "properties": {"spec": SPEC}}
 
 
-def one(spec: Spec, schema: Spec = ROOT) -> Problem:
-    (problem,) = validate(spec, schema, partial=True)
+def one(spec: Spec, schema: Spec | None = None) -> Problem:
+    (problem,) = validate(spec, ROOT if schema is None else schema, partial=True)
     return problem
 
 

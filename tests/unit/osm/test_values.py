@@ -305,7 +305,7 @@ EFFECTS = [
 
 
 def nested(path: str, *, value: Any) -> Values:
-    head, _, rest = path.partition(".")
+    head, dummy, rest = path.partition(".")
     return {head: nested(rest, value=value) if rest else value}
 
 

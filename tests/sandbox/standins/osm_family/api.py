@@ -89,7 +89,7 @@ class Api:
         body: Object | None = None,
         *,
         content_type: str = "application/json",
-        query: Mapping[str, str] = {},
+        query: Mapping[str, str] | None = None,
         accept: str = "application/json",
     ) -> Object:
         """The decoded answer; raises ApiError for a refusal, Unreachable when there is none."""
