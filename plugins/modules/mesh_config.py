@@ -122,7 +122,7 @@ restart_required:
       reason: the init container writes it into the pod's iptables rules when the pod starts
 plan:
   description: What was planned. C(id) is the same for the same intent, and may be given as O(expected_plan_id).
-  returned: always
+  returned: when there is a plan
   type: dict
   sample:
     id: 0d5c1c8f2e9b7a64
@@ -142,11 +142,11 @@ plan:
             simulated: ""
 plan_table:
   description: The plan as a table for people.
-  returned: always
+  returned: when there is a plan
   type: str
 steps:
   description: What became of each step (C(done), C(unchanged), C(failed), C(not_run), C(would_do)), with its duration in seconds.
-  returned: always
+  returned: when there is a plan
   type: list
   elements: dict
   sample:
@@ -158,12 +158,12 @@ summary:
   sample: {mesh: osm, namespace: osm-system, product: osm-edge, changes: 1, restart_required: false}
 findings:
   description: What the reader should know, each with severity, code, object, what, why and remedy.
-  returned: always
+  returned: when there is a plan
   type: list
   elements: dict
 duration:
   description: Seconds that the module took.
-  returned: always
+  returned: success
   type: float
   sample: 0.41
 cluster:

@@ -144,7 +144,7 @@ plan:
   description:
     - What was planned. C(id) is the same for the same intent, and may be given as O(expected_plan_id).
     - Phases that depend on the ones before them are C(provisional) and are planned again on entry.
-  returned: always
+  returned: when there is a plan
   type: dict
   sample:
     id: 1f9c8a4be7d03c55
@@ -164,11 +164,11 @@ plan:
             simulated: Helm renders and validates the chart on the controller; its writes are not sent to the server in check mode
 plan_table:
   description: The plan as a table for people.
-  returned: always
+  returned: when there is a plan
   type: str
 steps:
   description: What became of each step (C(done), C(unchanged), C(failed), C(not_run), C(would_do)), with its duration in seconds.
-  returned: always
+  returned: when there is a plan
   type: list
   elements: dict
   sample:
@@ -203,7 +203,7 @@ refresh:
       reason: runs flomesh/pipy:0.70.0-46, new pods get flomesh/pipy:0.90.3-38
 findings:
   description: What the reader should know, each with severity, code, object, what, why and remedy.
-  returned: always
+  returned: when there is a plan
   type: list
   elements: dict
   sample:
@@ -215,7 +215,7 @@ findings:
       remedy: "to take it over, run with mesh_config: {traffic: {enableEgress: true}}"
 duration:
   description: Seconds that the module took.
-  returned: always
+  returned: success
   type: float
   sample: 21.4
 cluster:

@@ -116,6 +116,7 @@ class LifecycleModule:
     def fail(self, error: LifecycleError) -> None:
         """End the module with the whole story of ``error``."""
         told = {
+            "changed": False,
             **error.details,
             "msg": str(error),
             "object": error.object.as_dict() if error.object is not None else None,
