@@ -158,7 +158,8 @@ def _start(
             os._exit(1)
 
     try:
-        return subprocess.Popen(
+        # run_command knows neither a deadline nor a child that dies with the module.
+        return subprocess.Popen(  # pylint: disable=ansible-bad-function
             [program, *argv[1:]],
             stdin=subprocess.PIPE if with_stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
