@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from .api import Api, ApiError, Unreachable
@@ -27,7 +28,7 @@ class Stopped(Exception):
     """The pod is gone."""
 
 
-class Program(threading.Thread):
+class Program(threading.Thread, ABC):
     """Runs ``start`` until it has succeeded, then waits for ``stop``.
 
     ``settled`` is set as soon as there is nothing more to do, or nothing to do but wait for others.
@@ -56,9 +57,9 @@ class Program(threading.Thread):
         if self._stopping.wait(seconds):
             raise Stopped
 
+    @abstractmethod
     def start_up(self) -> None:
         """What the program does before it waits for requests and events. Raises Crash as the real one exits."""
-        raise NotImplementedError
 
     def tear_down(self) -> None:
         """What ends with the process."""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import threading
+from abc import abstractmethod
 from base64 import b64decode, b64encode
 
 from .api import Api, ApiError, Object
@@ -47,13 +48,13 @@ class WebhookProgram(Program):
         self._endpoint: Endpoint | None = None
         self.serving = threading.Event()
 
+    @abstractmethod
     def review(self, request: Object) -> Object:
         """Answer one AdmissionReview request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def register(self, authority: bytes) -> None:
         """Write the webhook configuration."""
-        raise NotImplementedError
 
     def start_up(self) -> None:
         authority = self._authority()
