@@ -257,6 +257,23 @@ def test_release_is_found_by_a_user_who_may_read_secrets_only_there(mesh: Cluste
     assert not any("Helm releases" in finding["what"] for finding in result["findings"])
 
 
+def test_a_damaged_release_record_of_somebody_else_is_told_and_no_obstacle(mesh: Cluster) -> None:
+    secret = {
+        "metadata": {"name": "sh.helm.release.v1.bad.v1", "labels": {"owner": "helm", "name": "bad", "status": "deployed", "version": "1"}},
+        "type": "helm.sh/release.v1",
+        "data": {"release": "bm90IGEgcmVsZWFzZQ=="},
+    }
+    mesh.api.request("POST", "/api/v1/namespaces/osm-system/secrets", secret)
+    try:
+        result = info(mesh)
+    finally:
+        mesh.api.request("DELETE", "/api/v1/namespaces/osm-system/secrets/sh.helm.release.v1.bad.v1")
+    assert not result.get("failed"), result
+    (found,) = result["meshes"]
+    assert found["release"]["status"] == "deployed"
+    assert any("bad revision 1 cannot be read" in finding["what"] for finding in result["findings"])
+
+
 def test_essential_permission_that_is_missing_is_named(mesh: Cluster) -> None:
     kubeconfig = allow(mesh, "mesh-stranger", ESSENTIAL_RULES[:1])
     result = run_module("mesh_info", {"kubeconfig": kubeconfig})

@@ -104,12 +104,12 @@ class TestStage:
         assert stages.read_text(encoding="utf-8").split("\t")[0] == ("FAILED" if status else "ok")
 
     def test_ends_a_command_that_hangs(self) -> None:
-        done = run(TOOLS / "stage", "name", "1", "sleep", "60")
+        done = run(TOOLS / "stage", "name", "1", "sleep", "60", MESHOPS_STAGES="")
         assert done.returncode == 124
         assert "ended after three times its budget" in done.stdout
 
     def test_gives_a_private_directory_and_removes_it(self) -> None:
-        done = run(TOOLS / "stage", "name", "60", "sh", "-c", 'touch "$TMPDIR/file" && echo "directory $TMPDIR"')
+        done = run(TOOLS / "stage", "name", "60", "sh", "-c", 'touch "$TMPDIR/file" && echo "directory $TMPDIR"', MESHOPS_STAGES="")
         directory = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("directory "))
         assert Path(directory).name.startswith("meshops.")
         assert not Path(directory).exists()

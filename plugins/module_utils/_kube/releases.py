@@ -23,6 +23,10 @@ _GZIP_MAGIC = b"\x1f\x8b\x08"
 _MOST_BYTES = 256 * 1024 * 1024
 
 
+class ReleaseUnreadable(LifecycleError):
+    """A release record that is damaged, or that something else than Helm wrote."""
+
+
 class ReleaseInfo(NamedTuple):
     """One revision as its Secret's labels tell it; ``modified`` is in seconds since the epoch (0 when Helm did not say)."""
 
@@ -66,13 +70,13 @@ def list_releases(api: Api, namespace: str | None = None, name: str = "") -> lis
 
 
 def read_release(api: Api, namespace: str, name: str, revision: int) -> Release:
-    """Return one revision; raises NotFound, and LifecycleError when its Secret cannot be decoded."""
+    """Return one revision; raises NotFound, and ReleaseUnreadable when its Secret cannot be decoded."""
     secret = secret_name(name, revision)
     stored = api.get(SECRET, secret, namespace)
     try:
         return decode_release(base64.b64decode((stored.get("data") or {})["release"]))
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise LifecycleError(
+        raise ReleaseUnreadable(
             f"Helm release {namespace}/{name} revision {revision} cannot be read",
             object=ObjectRef("Secret", secret, namespace),
             why=f"{type(error).__name__}: {error}",

@@ -28,7 +28,12 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds impo
     VALIDATING_WEBHOOK,
     Kind,
 )
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import ReleaseInfo, list_releases, read_release
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import (
+    ReleaseInfo,
+    ReleaseUnreadable,
+    list_releases,
+    read_release,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm import reduction
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.assembly import (
     Evidence,
@@ -113,9 +118,11 @@ class _Discovery:
         self._api.map(lambda read: read(), reads)
 
     def _optional(self, part: str, read: Callable[[], None]) -> None:
-        """Read a part that a user may lack the permission for."""
+        """Read a part that a user may lack the permission for, or that is damaged."""
         try:
             read()
+        except ReleaseUnreadable as error:
+            self._unknown[part] = str(error)
         except Forbidden as error:
             self._unknown[part] = f"not allowed to {error.missing}" if error.missing else str(error)
 
