@@ -6,19 +6,28 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Plan
 
 
+_MOST_WHY = 160
+
+
 def plan_table(plan: Plan) -> str:
-    """Return the plan as a table with one row per step, or one sentence when there is nothing to do."""
+    """Return the plan as a table with one row per step, or one sentence when there is nothing to do.
+
+    A long reason ends in an ellipsis; it is whole in the plan's data, and the fields that change are in the diff.
+    """
     if not plan.steps:
         return f"{plan.procedure} {plan.target}: nothing to do"
     rows = [("phase", "action", "object", "risk", "undo", "why")]
     for phase in plan.phases:
         name = f"{phase.name}*" if phase.provisional else phase.name
-        rows += [(name, step.action, str(step.object), step.risk, "yes" if step.reversible else "no", step.why) for step in phase.steps]
+        for step in phase.steps:
+            why = textwrap.shorten(step.why, _MOST_WHY, placeholder=" …")
+            rows.append((name, step.action, str(step.object), step.risk, "yes" if step.reversible else "no", why))
     lines = [f"{plan.procedure} {plan.target}: plan {plan.id}, {len(plan.steps)} steps, risk {plan.risk}", *columns(rows)]
     if any(phase.provisional and phase.steps for phase in plan.phases):
         lines.append("* planned again when the phase before it is done")
