@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Plan
 
-
 _MOST_WHY = 160
 
 
