@@ -34,7 +34,7 @@ test-molecule: binaries ## roles and playbooks as a user runs them, on sandbox c
 	@$(STAGE) molecule 420 $(IN_TREE) molecule test --all --report
 
 test-integration: binaries ## modules against sandbox clusters
-	@$(STAGE) integration 900 $(IN_TREE) pytest tests/integration $(PYTEST)
+	@$(STAGE) integration 1200 $(IN_TREE) pytest tests/integration $(PYTEST)
 
 test-matrix: ## unit, sanity and documentation on the other supported ansible-core
 	@$(STAGE) matrix 300 tools/matrix
