@@ -35,11 +35,6 @@ def select_mesh(observed: Observed, mesh_name: str | None = None, namespace: str
     raise _not_found(observed, mesh_name, namespace)
 
 
-def no_such_mesh(observed: Observed, mesh_name: str | None, namespace: str | None) -> Refused:
-    """Return the error for a mesh that does not exist, with the ones that do and the nearest name."""
-    return _not_found(observed, mesh_name, namespace)
-
-
 def _not_found(observed: Observed, mesh_name: str | None, namespace: str | None) -> Refused:
     meshes = observed.meshes
     close = difflib.get_close_matches(mesh_name or "", [mesh.name for mesh in meshes], n=1, cutoff=0.5)
