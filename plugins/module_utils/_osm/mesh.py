@@ -47,7 +47,11 @@ class Webhook(NamedTuple):
 
 
 class CustomResource(NamedTuple):
-    """A CustomResourceDefinition: ``versions`` are the served ones, ``conversion`` is its strategy."""
+    """A CustomResourceDefinition: ``versions`` are the served ones, ``conversion`` is its strategy.
+
+    ``stored`` are the versions in which etcd may hold objects (``status.storedVersions``): a definition without one of them is refused
+    by the API server.
+    """
 
     name: str
     versions: tuple[str, ...]
@@ -57,6 +61,8 @@ class CustomResource(NamedTuple):
     labels: Mapping[str, str]
     uid: str
     resource_version: str
+    stored: tuple[str, ...] = ()
+    namespaced: bool = True
 
 
 class NamespaceFacts(NamedTuple):

@@ -69,6 +69,8 @@ def custom_resource(crd: Object) -> CustomResource:
         labels=metadata.get("labels") or {},
         uid=metadata.get("uid", ""),
         resource_version=metadata.get("resourceVersion", ""),
+        stored=tuple((crd.get("status") or {}).get("storedVersions") or ()),
+        namespaced=spec.get("scope", "Namespaced") == "Namespaced",
     )
 
 
