@@ -209,11 +209,12 @@ class Api:
         patch_type: PatchType = "merge",
         uid: str | None = None,
         resource_version: str | None = None,
+        subresource: str = "",
         dry_run: bool = False,
         strict: bool = False,
         field_manager: str = FIELD_MANAGER,
     ) -> Object:
-        """Patch an object and return it as stored.
+        """Patch an object (or its ``subresource``, for instance ``status``) and return it as stored.
 
         ``body`` is an object for ``merge`` and ``strategic``, a list of operations for ``json``. With ``uid`` or
         ``resource_version`` a changed or replaced object raises Conflict.
@@ -225,7 +226,7 @@ class Api:
             stored = self._json(
                 call,
                 "PATCH",
-                kind.path(namespace, name),
+                kind.path(namespace, name, subresource),
                 query=query,
                 body=_with_conditions(body, conditions, patch_type),
                 content=_PATCH_CONTENT[patch_type],
