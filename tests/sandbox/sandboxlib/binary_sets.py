@@ -14,6 +14,9 @@ KUBERNETES_VERSION = "1.34.4"
 # and calls itself by the patch release of the same month.
 OLDER_VERSIONS = {"1.31": "1.31.14", "1.32": "1.32.12", "1.33": "1.33.8"}
 HELM_VERSION = "3.21.4"
+# The ends of what is supported, beside the one that the sandbox itself uses.
+OLDEST_HELM_VERSION = "3.14.4"
+HELM_4_VERSION = "4.3.1"
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,24 @@ def _kubernetes_linked(version: str) -> dict[str, str]:
     return {f"k8s.io/component-base/version.{name}": value for name, value in values.items()}
 
 
-# As in Helm's Makefile: its own version, and the Kubernetes version that `helm template` assumes (client-go v0.36).
-_HELM_LINKED = {
-    "helm.sh/helm/v3/internal/version.version": f"v{HELM_VERSION}",
-    "helm.sh/helm/v3/internal/version.gitTreeState": "clean",
-    "helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor": "1",
-    "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor": "36",
-    "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor": "1",
-    "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor": "36",
+def _helm_3_linked(version: str, kubernetes_minor: int) -> dict[str, str]:
+    """As in Helm's Makefile: its own version, and the Kubernetes version that ``helm template`` assumes (that of its client-go)."""
+    kubernetes = {
+        f"helm.sh/helm/v3/pkg/{package}.k8sVersion{part}": value
+        for package in ("chartutil", "lint/rules")
+        for part, value in (("Major", "1"), ("Minor", str(kubernetes_minor)))
+    }
+    return {
+        "helm.sh/helm/v3/internal/version.version": f"v{version}",
+        "helm.sh/helm/v3/internal/version.gitTreeState": "clean",
+        **kubernetes,
+    }
+
+
+# Helm 4 reads the version of its client-go from its own build information.
+_HELM_4_LINKED = {
+    "helm.sh/helm/v4/internal/version.version": f"v{HELM_4_VERSION}",
+    "helm.sh/helm/v4/internal/version.gitTreeState": "clean",
 }
 
 SETS: dict[str, BinarySet] = {
@@ -81,7 +94,11 @@ SETS: dict[str, BinarySet] = {
             "stages/node-heartbeat": "sigs.k8s.io/kwok:kustomize/stage/node/heartbeat-with-lease",
         },
     ),
-    "helm": BinarySet(binaries={"helm": "helm.sh/helm/v3/cmd/helm"}, seconds=20, linked=_HELM_LINKED, pins="clients"),
+    "helm": BinarySet(binaries={"helm": "helm.sh/helm/v3/cmd/helm"}, seconds=20, linked=_helm_3_linked(HELM_VERSION, 36), pins="clients"),
+    "helm-3.14": BinarySet(
+        binaries={"helm-3.14": "helm.sh/helm/v3/cmd/helm"}, seconds=75, linked=_helm_3_linked(OLDEST_HELM_VERSION, 29)
+    ),
+    "helm-4": BinarySet(binaries={"helm-4": "helm.sh/helm/v4/cmd/helm"}, seconds=95, linked=_HELM_4_LINKED),
 }
 
 CLUSTER_SETS = ("etcd", "kubernetes", "kwok", "helm")
