@@ -45,13 +45,13 @@ def _pins(name: str) -> Path:
 
 
 @cache
-def binary(name: str) -> Path:
-    """The path of one binary, such as "helm"; its set is built when it is not there yet."""
+def binary(name: str, of: str = "") -> Path:
+    """The path of one binary, such as "helm", from the set ``of`` or the first that has it; the set is built when it is not there yet."""
     for set_name, binary_set in SETS.items():
-        if name in binary_set.binaries:
+        if name in binary_set.binaries and of in ("", set_name):
             build([set_name])
             return directory(set_name) / name
-    raise SandboxError(f"no binary set builds {name}")
+    raise SandboxError(f"no binary set builds {name}" if not of else f"set {of} does not build {name}")
 
 
 def build(names: Iterable[str]) -> None:

@@ -14,7 +14,8 @@ KUBERNETES_VERSION = "1.34.4"
 # and calls itself by the patch release of the same month.
 OLDER_VERSIONS = {"1.31": "1.31.14", "1.32": "1.32.12", "1.33": "1.33.8"}
 HELM_VERSION = "3.21.4"
-# The ends of what is supported, beside the one that the sandbox itself uses.
+# The ends of what is supported, beside the one that the sandbox itself uses. Every one is called ``helm``: Helm takes its
+# field manager's name from its program's (pkg/kube/client.go getManagedFieldsManager).
 OLDEST_HELM_VERSION = "3.14.4"
 HELM_4_VERSION = "4.3.1"
 
@@ -96,9 +97,9 @@ SETS: dict[str, BinarySet] = {
     ),
     "helm": BinarySet(binaries={"helm": "helm.sh/helm/v3/cmd/helm"}, seconds=20, linked=_helm_3_linked(HELM_VERSION, 36), pins="clients"),
     "helm-3.14": BinarySet(
-        binaries={"helm-3.14": "helm.sh/helm/v3/cmd/helm"}, seconds=75, linked=_helm_3_linked(OLDEST_HELM_VERSION, 29)
+        binaries={"helm": "helm.sh/helm/v3/cmd/helm"}, seconds=75, linked=_helm_3_linked(OLDEST_HELM_VERSION, 29)
     ),
-    "helm-4": BinarySet(binaries={"helm-4": "helm.sh/helm/v4/cmd/helm"}, seconds=95, linked=_HELM_4_LINKED),
+    "helm-4": BinarySet(binaries={"helm": "helm.sh/helm/v4/cmd/helm"}, seconds=95, linked=_HELM_4_LINKED),
 }
 
 CLUSTER_SETS = ("etcd", "kubernetes", "kwok", "helm")
