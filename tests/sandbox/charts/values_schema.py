@@ -27,10 +27,11 @@ _ENUMS: Mapping[str, list[str]] = {
     "sidecarLogLevel": ["trace", "debug", "info", "warning", "warn", "error", "critical", "off"],
     "sidecarClass": ["pipy", "envoy"],
     "localProxyMode": ["Localhost", "PodIP"],
-    "trafficInterceptionMode": ["iptables", "ebpf", "none"],
     "kind": ["tresor", "vault", "cert-manager"],
     "pullPolicy": ["Always", "Never", "IfNotPresent"],
 }
+# osm-edge's modes, and what they became in FSM 1.5.
+_INTERCEPTION_MODES = (["iptables", "ebpf", "none"], ["PodLevel", "NodeLevel"])
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
 
 
@@ -47,6 +48,8 @@ def schema(values: Mapping[str, Any]) -> dict[str, Any]:
 def _property(key: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         found: dict[str, Any] = {"type": _TYPES[type(value)]}
+        if key == "trafficInterceptionMode":
+            return found | {"enum": next(modes for modes in _INTERCEPTION_MODES if value in modes)}
         return found | {"enum": _ENUMS[key]} if key in _ENUMS else found
     if key in _FREE:
         return {"type": "object"}
