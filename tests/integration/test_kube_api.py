@@ -27,6 +27,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.chart impor
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import Helm
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm_errors import (
     ChartNotFound,
+    FieldConflict,
     HelmError,
     ImmutableField,
     KubeVersionMismatch,
@@ -366,8 +367,14 @@ def _cluster_of(cluster: Cluster) -> dict[str, str]:
 # Helm
 
 
+@pytest.fixture(params=["helm-3.14", "helm", "helm-4"])
+def helm_program(request: pytest.FixtureRequest) -> str:
+    """The oldest helm that is supported, the one of the sandbox, and the newest."""
+    return str(binaries.binary("helm", request.param))
+
+
 @pytest.fixture
-def helm(api_cluster: Cluster, connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Helm:
+def helm(helm_program: str, api_cluster: Cluster, connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Helm:
     for name, value in api_cluster.environment().items():
         if name.startswith("HELM_"):
             monkeypatch.setenv(name, value)
@@ -376,7 +383,15 @@ def helm(api_cluster: Cluster, connection: Connection, tmp_path: Path, monkeypat
         monkeypatch.setenv(name, "https://127.0.0.1:1")
     scratch = tmp_path / "helm"
     scratch.mkdir()
-    return Helm(str(binaries.binary("helm")), kubeconfig_path=connection.kubeconfig_path, directory=str(scratch))
+    return Helm(helm_program, kubeconfig_path=connection.kubeconfig_path, directory=str(scratch))
+
+
+@pytest.fixture
+def installed(helm_program: str, api_cluster: Cluster, chart: str, place: str) -> str:
+    """Release ``demo`` of the chart, made by the same helm; returns its namespace."""
+    command = [helm_program, "install", "demo", chart, "-n", place, "--set", "level=info"]
+    subprocess.run(command, check=True, capture_output=True, env=api_cluster.environment())
+    return place
 
 
 @pytest.fixture
@@ -403,9 +418,9 @@ def chart(tmp_path: Path) -> str:
 
 
 def test_a_release_is_upgraded_read_and_rolled_back(
-    helm: Helm, api: Api, api_cluster: Cluster, chart: str, place: str, connection: Connection
+    helm: Helm, api: Api, api_cluster: Cluster, chart: str, installed: str, connection: Connection
 ) -> None:
-    api_cluster.helm("install", "demo", chart, "-n", place, "--set", "level=info")
+    place = installed
     helm.upgrade("demo", chart, place, {"level": "off"}, deadline=Deadline(60), description="by test", max_history=5)
     revisions = list_releases(api, place, "demo")
     assert [(info.revision, info.status) for info in revisions] == [(1, "superseded"), (2, "deployed")]
@@ -422,8 +437,8 @@ def test_a_release_is_upgraded_read_and_rolled_back(
     assert [(item["kind"], item["metadata"]["name"]) for item in rendered] == [("ConfigMap", "fixture"), ("Deployment", "fixture")]
 
 
-def test_helm_refusals_have_types(helm: Helm, api: Api, api_cluster: Cluster, chart: str, place: str) -> None:
-    api_cluster.helm("install", "demo", chart, "-n", place)
+def test_helm_refusals_have_types(helm: Helm, helm_program: str, api: Api, chart: str, installed: str) -> None:
+    place = installed
     with pytest.raises(SchemaViolation) as violation:
         helm.upgrade("demo", chart, place, {"level": "loud", "unknwon": 1}, deadline=Deadline(60))
     assert len(violation.value.errors) == 2
@@ -446,10 +461,29 @@ def test_helm_refusals_have_types(helm: Helm, api: Api, api_cluster: Cluster, ch
     with pytest.raises(ReleasePending):
         helm.upgrade("demo", chart, place, {}, deadline=Deadline(60))
     with pytest.raises(HelmError) as failed:
-        Helm(str(binaries.binary("helm")), kubeconfig_path="/nonexistent", directory=str(Path(chart).parent)).upgrade(
+        Helm(helm_program, kubeconfig_path="/nonexistent", directory=str(Path(chart).parent)).upgrade(
             "demo", chart, place, {}, deadline=Deadline(60)
         )
     assert failed.value.why
+
+
+def test_what_somebody_else_set_is_set_back_by_every_helm(
+    helm: Helm, api: Api, api_cluster: Cluster, chart: str, installed: str
+) -> None:
+    patch = ["patch", "configmap", "fixture", "-n", installed, "--type=merge", "-p", '{"data":{"level":"mine","own":"kept"}}']
+    api_cluster.kubectl(*patch)
+    release = read_release(api, installed, "demo", 1)
+    assert release.server_side is (helm.version(Deadline(60)) >= (4, 0, 0))
+    if release.server_side:
+        with pytest.raises(FieldConflict) as conflict:
+            helm.upgrade("demo", chart, installed, {"level": "off"}, deadline=Deadline(60))
+        assert str(conflict.value.object) == f"ConfigMap {installed}/fixture"
+        assert conflict.value.why == f"ConfigMap {installed}/fixture: .data.level belongs to kubectl-patch"
+    helm.upgrade("demo", chart, installed, {"level": "off"}, server_side=release.server_side, deadline=Deadline(60))
+    assert api.get(CONFIGMAP, "fixture", installed)["data"] == {"level": "off", "own": "kept"}
+    api_cluster.kubectl(*patch)
+    helm.rollback("demo", 1, installed, server_side=release.server_side, deadline=Deadline(60))
+    assert api.get(CONFIGMAP, "fixture", installed)["data"] == {"level": "info", "own": "kept"}
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadl
 _FOREIGN = re.compile(r"HELM_(KUBE\w*|NAMESPACE|DRIVER\w*|DEBUG|MAX_HISTORY)|KUBECONFIG")
 _SHOWN_VERSIONS = 15
 _OLDEST, _OLDEST_TEXT = (3, 14, 0), "3.14"
+# The first that applies on the server (--server-side, by default as the release's newest revision was applied).
+_SERVER_SIDE = (4, 0, 0)
 
 
 class Helm:
@@ -155,24 +157,38 @@ class Helm:
         deadline: Deadline,
         description: str = "",
         max_history: int = 10,
+        server_side: bool = False,
     ) -> None:
         """Upgrade a release to ``chart`` with exactly ``values`` as its user values; does not wait for the rollout.
 
-        Never sent twice: after a failure the release must be looked at. Raises ReleasePending, ReleaseNotFound,
-        SchemaViolation, KubeVersionMismatch, ImmutableField, HelmFailed or CommandTimedOut.
+        ``server_side`` says how the newest revision was applied (``Release.server_side``): fields of the chart that somebody
+        else has set since are set back, as Helm does for all other releases. Never sent twice: after a failure the release
+        must be looked at. Raises ReleasePending, ReleaseNotFound, SchemaViolation, KubeVersionMismatch, ImmutableField,
+        FieldConflict, HelmFailed or CommandTimedOut.
         """
         with self._values_file(values) as path:
             arguments = ["upgrade", release, chart, "--namespace", namespace, "--reset-values", "--values", path]
             arguments += ["--history-max", str(max_history), "--timeout", _duration(deadline)]
             arguments += ["--description", description] if description else []
+            arguments += self._setting_back(server_side, deadline)
             self._run(f"Helm cannot upgrade release {release} in {namespace}", arguments, deadline, namespace=namespace)
 
-    def rollback(self, release: str, revision: int, namespace: str, *, deadline: Deadline, max_history: int = 10) -> None:
-        """Roll a release back to ``revision``; does not wait for the rollout. Errors as for upgrade."""
+    def rollback(
+        self, release: str, revision: int, namespace: str, *, deadline: Deadline, max_history: int = 10, server_side: bool = False
+    ) -> None:
+        """Roll a release back to ``revision``; does not wait for the rollout. Errors as for upgrade.
+
+        ``server_side`` says how ``revision`` was applied.
+        """
         arguments = ["rollback", release, str(revision), "--namespace", namespace]
         arguments += ["--history-max", str(max_history), "--timeout", _duration(deadline)]
+        arguments += self._setting_back(server_side, deadline)
         what = f"Helm cannot roll back release {release} in {namespace} to revision {revision}"
         self._run(what, arguments, deadline, namespace=namespace)
+
+    def _setting_back(self, server_side: bool, deadline: Deadline) -> list[str]:
+        """Return the option that makes server-side apply set back what others have set; it is refused for client-side apply."""
+        return ["--force-conflicts"] if server_side and self.version(deadline) >= _SERVER_SIDE else []
 
     def _known_versions(self, ref: str, repo: str, deadline: Deadline) -> list[str]:
         try:

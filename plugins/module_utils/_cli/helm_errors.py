@@ -2,12 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What helm's error texts mean. Helm has no machine-readable errors; the texts here were seen with helm 3.14 to 3.21."""
+"""What helm's error texts mean. Helm has no machine-readable errors; the texts here were seen with helm 3.14 to 3.21 and 4.3."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.process import CommandFailed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
@@ -70,10 +71,40 @@ class ImmutableField(HelmError):
         super().__init__(msg, output=output, object=object, why=why, next="the object must be deleted and created anew")
 
 
+class OwnedFields(NamedTuple):
+    """Fields of an object, written as server-side apply writes them (".spec.replicas"), and the field manager that owns them."""
+
+    object: ObjectRef
+    owner: str
+    fields: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.object}: {', '.join(self.fields)} {'belong' if len(self.fields) > 1 else 'belongs'} to {self.owner}"
+
+
+class FieldConflict(HelmError):
+    """Helm 4 applies on the server and does not take over fields that somebody else set; ``conflicts`` are all of them."""
+
+    def __init__(self, msg: str, *, output: str, conflicts: Sequence[OwnedFields]) -> None:
+        self.conflicts = list(conflicts)
+        next_step = "put what is wanted into the chart's values and let its owner give the field up (pause an operator or GitOps controller)"
+        super().__init__(msg, output=output, object=self.conflicts[0].object, why="; ".join(map(str, self.conflicts)), next=next_step)
+        self.details["conflicts"] = [
+            {**conflict.object.as_dict(), "owner": conflict.owner, "fields": list(conflict.fields)} for conflict in self.conflicts
+        ]
+
+
 _SCHEMA = "values don't meet the specifications of the schema(s)"
 _IMMUTABLE = re.compile(
     r'(?P<kind>[A-Z]\w*)(?:\.[\w.-]+)? "(?P<name>[^"]+)" is invalid: (?P<field>[\w.\[\]]+): Invalid value:.*?field is immutable', re.S
 )
+# helm 4 pkg/kube/client.go patchResourceServerSide; after the colon the API server's text (structured-merge-diff merge/conflict.go).
+_CONFLICT = re.compile(
+    r"conflict occurred while applying object (?P<namespace>\S*)/(?P<name>\S+) (?P<version>\S+), Kind=(?P<kind>\w+): "
+    r"Apply failed with \d+ conflicts?: (?P<what>.*?)(?= && |\Z)",
+    re.S,
+)
+_OWNED = re.compile(r'conflicts? with "(?P<owner>[^"]+)"[^:]* using \S+(?: at \S+)?:(?P<fields> \S+|(?:\n- [^\n]+)+)')
 _KUBE_VERSION = re.compile(r"chart requires kubeVersion: .* which is incompatible with Kubernetes \S+")
 _NO_CHART = re.compile(
     r'chart "[^"]*"(?: version "[^"]*")?(?: matching .*?)? not found in .*|path "[^"]*" not found|non-absolute URLs should be in form.*'
@@ -102,6 +133,9 @@ def error_of_failure(failed: CommandFailed, what: str, namespace: str = "") -> H
     if immutable is not None:
         ref = ObjectRef(immutable["kind"], immutable["name"], namespace)
         return ImmutableField(what, output=output, object=ref, field=immutable["field"], why=f"{ref}: {immutable['field']} is immutable")
+    conflicts = field_conflicts(output)
+    if conflicts:
+        return FieldConflict(f"{what}: somebody else has set fields of its objects", output=output, conflicts=conflicts)
     if _NO_CHART.search(output) or _NO_IMAGE.search(why):
         return ChartNotFound(what, output=output, why=why)
     if _NO_REPOSITORY.search(output):
@@ -114,6 +148,19 @@ def first_error(output: str) -> str:
     """Return the text after ``Error:``, on one line."""
     text = output.rpartition("Error: ")[2] if "Error: " in output else output
     return " ".join(text.split())[:1000]
+
+
+def field_conflicts(output: str) -> list[OwnedFields]:
+    """Return the fields that server-side apply refused to change, by object and owner."""
+    # Helm 4 logs the same text with escaped quotes before.
+    text = output.rpartition("Error: ")[2]
+    found = []
+    for conflict in _CONFLICT.finditer(text):
+        ref = ObjectRef(conflict["kind"], conflict["name"], conflict["namespace"])
+        for owned in _OWNED.finditer(conflict["what"]):
+            fields = tuple(line.removeprefix("- ") for line in owned["fields"].strip().splitlines())
+            found.append(OwnedFields(ref, owned["owner"], fields))
+    return found
 
 
 def schema_errors(output: str) -> list[str]:

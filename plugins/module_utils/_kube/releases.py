@@ -42,7 +42,8 @@ class Release(NamedTuple):
     """One revision in full.
 
     ``values`` are what the user gave, ``chart_values`` the chart's defaults, ``templates`` the chart's template files by name;
-    times are RFC 3339 as Helm wrote them.
+    times are RFC 3339 as Helm wrote them. ``server_side`` says that Helm 4 applied it on the server, which the next upgrade
+    by Helm 4 does too (its default); Helm 3 does not know that.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Release(NamedTuple):
     last_deployed: str
     description: str
     templates: dict[str, bytes]
+    server_side: bool = False
 
 
 def list_releases(api: Api, namespace: str | None = None, name: str = "") -> list[ReleaseInfo]:
@@ -113,6 +115,7 @@ def decode_release(stored: bytes) -> Release:
         last_deployed=str(info.get("last_deployed") or ""),
         description=str(info.get("description") or ""),
         templates={str(file["name"]): base64.b64decode(file.get("data") or "") for file in chart.get("templates") or ()},
+        server_side=data.get("apply_method") == "ssa",
     )
 
 

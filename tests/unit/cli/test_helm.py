@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What helm says and what it means, and how helm is called; the texts are helm's own, from 3.14 to 3.21."""
+"""What helm says and what it means, and how helm is called; the texts are helm's own, from 3.14 to 3.21 and 4.3."""
 
 from __future__ import annotations
 
@@ -49,6 +49,22 @@ IMMUTABLE = (
     'cannot patch "osm-injector" with kind Deployment: Deployment.apps "osm-injector" is invalid: spec.selector: Invalid value: '
     "v1.LabelSelector{}: field is immutable"
 )
+IMMUTABLE_4 = (
+    'level=WARN msg="upgrade failed" name=osm error="server-side apply failed for object osm-system/osm-controller apps/v1, Kind=Deployment: '
+    'Deployment.apps \\"osm-controller\\" is invalid: spec.selector: Invalid value: {\\"matchLabels\\":{}}: field is immutable"\n'
+    "Error: UPGRADE FAILED: server-side apply failed for object osm-system/osm-controller apps/v1, Kind=Deployment: "
+    'Deployment.apps "osm-controller" is invalid: spec.selector: Invalid value: {"matchLabels":{}}: field is immutable\n'
+)
+CONFLICT = """level=WARN msg="upgrade failed" name=a error="conflict occurred while applying object default/fixture /v1, Kind=ConfigMap: \
+Apply failed with 1 conflict: conflict with \\"kubectl-patch\\" using v1: .data.level"
+Error: UPGRADE FAILED: conflict occurred while applying object default/fixture /v1, Kind=ConfigMap: Apply failed with 1 conflict: \
+conflict with "kubectl-patch" using v1: .data.level && conflict occurred while applying object default/fixture apps/v1, Kind=Deployment: \
+Apply failed with 3 conflicts: conflicts with "kube-controller-manager" with subresource "scale" using apps/v1 at 2026-01-02T03:04:05Z:
+- .spec.replicas
+conflicts with "kubectl-set" using apps/v1:
+- .spec.template.spec.containers[name="main"].image
+- .spec.template.spec.containers[name="main"].command
+"""
 
 
 def error_of(stderr: str) -> HelmError:
@@ -89,6 +105,8 @@ def error_of(stderr: str) -> HelmError:
         ('Error: UPGRADE FAILED: "absent" has no deployed releases\n', helm_errors.ReleaseNotFound),
         ("Error: release: not found\n", helm_errors.ReleaseNotFound),
         (IMMUTABLE, helm_errors.ImmutableField),
+        (IMMUTABLE_4, helm_errors.ImmutableField),
+        (CONFLICT, helm_errors.FieldConflict),
         ("Error: Kubernetes cluster unreachable: the server has asked for the client to provide credentials\n", HelmFailed),
         ("panic: something else", HelmFailed),
     ],
@@ -116,10 +134,23 @@ def test_schema_violations_are_listed() -> None:
     assert error_of(SCHEMA_OLD).details["schema_errors"] == schema_errors(SCHEMA_OLD)
 
 
-def test_an_immutable_field_is_named() -> None:
-    error = error_of(IMMUTABLE)
+@pytest.mark.parametrize("text", [IMMUTABLE, IMMUTABLE_4])
+def test_an_immutable_field_is_named(text: str) -> None:
+    error = error_of(text)
     assert isinstance(error, helm_errors.ImmutableField)
     assert (str(error.object), error.field) == ("Deployment osm-system/osm-controller", "spec.selector")
+
+
+def test_owners_of_conflicting_fields_are_named() -> None:
+    error = error_of(CONFLICT)
+    assert isinstance(error, helm_errors.FieldConflict)
+    assert [str(conflict) for conflict in error.conflicts] == [
+        "ConfigMap default/fixture: .data.level belongs to kubectl-patch",
+        "Deployment default/fixture: .spec.replicas belongs to kube-controller-manager",
+        'Deployment default/fixture: .spec.template.spec.containers[name="main"].image, '
+        '.spec.template.spec.containers[name="main"].command belong to kubectl-set',
+    ]
+    assert error.details["conflicts"][0]["owner"] == "kubectl-patch"
 
 
 def test_manifests_are_parsed() -> None:
@@ -183,6 +214,16 @@ def test_an_upgrade_is_exactly_this(recorded: Recorded) -> None:
     assert call["file"]["mode"] == "0o600"
     # It is gone afterwards.
     assert os.listdir(recorded.scratch) == []
+
+
+@pytest.mark.parametrize(("said", "more"), [("v3.21.4", []), ("v4.3.1", ["--force-conflicts"])])
+def test_what_others_set_is_set_back(recorded: Recorded, monkeypatch: pytest.MonkeyPatch, said: str, more: list[str]) -> None:
+    monkeypatch.setenv("THEN", f"print('{said}')")
+    recorded.helm.upgrade("osm", "/c", "ns", {}, server_side=True, deadline=Deadline(300))
+    recorded.helm.rollback("osm", 1, "ns", server_side=True, deadline=Deadline(300))
+    upgrade, rollback = (call["argv"] for call in recorded.calls if call["argv"][0] != "version")
+    assert upgrade[12:] == more
+    assert rollback[9:] == more
 
 
 def test_the_environment_leads_only_to_this_cluster(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
