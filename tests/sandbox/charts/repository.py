@@ -2,10 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The charts of this directory as archives, and as a chart repository on loopback."""
+"""The charts of this directory as archives, and as a chart repository on loopback.
+
+A release is named "PRODUCT-VERSION": the product is the name of its chart.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -24,7 +28,7 @@ HERE = Path(__file__).resolve().parent
 
 
 class Derived(NamedTuple):
-    """A release that differs from a chart that is here only in versions: what its Chart.yaml and values.yaml say instead."""
+    """A release that differs from a chart that is here only in words: what its Chart.yaml, values.yaml and schema say instead."""
 
     chart: str
     replace: Mapping[str, str]
@@ -34,20 +38,48 @@ def _patch(chart: str, pipy: tuple[str, str], version: str) -> Derived:
     return Derived(f"osm-edge-{chart}", {chart: version, pipy[0]: pipy[1]})
 
 
-# Sidecar images as in the published archives (osm-edge, branch gh-pages).
+# Sidecar images of osm-edge as in the published archives (branch gh-pages), except for the pre-release 1.3.0-beta.4, which
+# has that of 1.3.0 here. Those of FSM and Open Service Mesh were not compared with the published ones.
 DERIVED: Mapping[str, Derived] = {
+    "osm-edge-1.1.0": Derived("osm-edge-1.1.3", {"1.1.3": "1.1.0", "1.1.1": "1.1.0"}),
+    "osm-edge-1.1.2": Derived("osm-edge-1.1.3", {"1.1.3": "1.1.2", "1.1.1": "1.1.2"}),
     "osm-edge-1.2.0": _patch("1.2.3", ("0.70.0-46", "0.70.0-2"), "1.2.0"),
     "osm-edge-1.2.1": _patch("1.2.3", ("0.70.0-46", "0.70.0-46"), "1.2.1"),
     "osm-edge-1.2.2": _patch("1.2.3", ("0.70.0-46", "0.70.0-46"), "1.2.2"),
+    # Image tags have no suffix, the chart has: a pre-release to SemVer, and older than 1.2.3.
+    "osm-edge-1.2.3-ubi8": Derived(
+        "osm-edge-1.2.3",
+        {
+            "\nversion: 1.2.3": "\nversion: 1.2.3-ubi8",
+            'appVersion: "1.2.3"': 'appVersion: "1.2.3-ubi8"',
+            "flomesh/pipy:": "flomesh/pipy-ubi8:",
+        },
+    ),
+    "osm-edge-1.3.0-beta.4": _patch("1.3.9", ("0.90.3-38", "0.90.0-18"), "1.3.0-beta.4"),
     "osm-edge-1.3.0": _patch("1.3.9", ("0.90.3-38", "0.90.0-18"), "1.3.0"),
     "osm-edge-1.3.6": _patch("1.3.9", ("0.90.3-38", "0.90.2-14"), "1.3.6"),
     "osm-edge-1.3.8": _patch("1.3.9", ("0.90.3-38", "0.90.2-14"), "1.3.8"),
+    "osm-1.2.3": Derived("osm-1.2.4", {"1.2.4": "1.2.3", "sha256:010204": "sha256:010203"}),
+    "fsm-1.5.0": Derived("fsm-1.5.1", {"1.5.1\n": "1.5.0\n", '"1.5.1"': '"1.5.0"', "1.5.10": "1.5.9"}),
+    # The modes were renamed in 1.5.
+    "fsm-1.4.0": Derived(
+        "fsm-1.5.1",
+        {"1.5.1\n": "1.4.0\n", '"1.5.1"': '"1.4.0"', "1.5.10": "1.5.3", "PodLevel": "iptables", "NodeLevel": "ebpf"},
+    ),
 }
 
 
 def releases() -> list[str]:
     """Every release there is a chart of, as "PRODUCT-VERSION"."""
     return sorted({path.parent.name for path in HERE.glob("*/Chart.yaml")} | set(DERIVED))
+
+
+def product_and_version(release: str) -> tuple[str, str]:
+    """Split the name of a release: "osm-edge-1.3.0-beta.4" is ("osm-edge", "1.3.0-beta.4")."""
+    found = re.fullmatch(r"([a-z-]+)-(\d.*)", release)
+    if found is None:
+        raise SandboxError(f"{release} is no name of a release, such as osm-edge-1.2.3")
+    return found[1], found[2]
 
 
 def write_chart(release: str, directory: Path) -> Path:
@@ -57,7 +89,7 @@ def write_chart(release: str, directory: Path) -> Path:
     derived = DERIVED.get(release, Derived(release, {}))
     target = directory / release
     shutil.copytree(HERE / derived.chart, target)
-    for name in ("Chart.yaml", "values.yaml"):
+    for name in ("Chart.yaml", "values.yaml", "values.schema.json"):
         text = (target / name).read_text(encoding="utf-8")
         for old, new in derived.replace.items():
             text = text.replace(old, new)

@@ -20,18 +20,19 @@ if TYPE_CHECKING:
     from .cluster import Cluster
 
 
-def manifest(name: str, mesh_name: str) -> str:
-    """The manifest of an application set, enrolled in the mesh of that name."""
-    path = paths.APPS / f"{name}.yaml"
+def manifest(options: Options) -> str:
+    """The manifest of the application set that the options ask for, enrolled in their mesh."""
+    path = paths.APPS / f"{options.apps}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(entry.stem for entry in paths.APPS.glob("*.yaml")))
-        raise SandboxError(f"--apps {name}: there is no such set of applications, only {known}")
-    return path.read_text(encoding="utf-8").replace("MESH_NAME", mesh_name)
+        raise SandboxError(f"--apps {options.apps}: there is no such set of applications, only {known}")
+    text = path.read_text(encoding="utf-8").replace("MESH_NAME", options.mesh_name)
+    return text.replace("openservicemesh.io/", "flomesh.io/") if options.mesh.startswith("fsm=") else text
 
 
 def deploy_apps(cluster: Cluster, options: Options, say: Callable[[str], None]) -> None:
     """Apply the applications and wait until all their pods are ready."""
-    text = manifest(options.apps, options.mesh_name)
+    text = manifest(options)
     cluster.kubectl("apply", "-f", "-", stdin=text)
     namespaces = [item["metadata"]["name"] for item in yaml.safe_load(text)["items"] if item["kind"] == "Namespace"]
     wait_for_rollouts(cluster.api, namespaces)

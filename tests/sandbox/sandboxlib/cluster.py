@@ -237,9 +237,9 @@ class Cluster:
 def _check(options: Options) -> None:
     """Refuse a mesh or applications that there are none of, before anything is built or started."""
     if options.mesh:
-        mesh.chart(options.mesh)
+        mesh.release(options.mesh)
     if options.apps:
-        manifest(options.apps, options.mesh_name)
+        manifest(options)
 
 
 def all_clusters(home: Path | None = None) -> list[Cluster]:

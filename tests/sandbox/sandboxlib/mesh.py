@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import paths
+from charts.repository import product_and_version, releases, write_chart
+
 from .errors import SandboxError
 from .options import Options
 from .rollouts import wait_for_rollouts
@@ -24,32 +26,31 @@ _INSTALL_SECONDS = 60.0
 _VALUES_ROOT = {"osm-edge": "osm", "osm": "osm", "fsm": "fsm"}
 
 
-def chart(mesh: str) -> tuple[str, Path]:
-    """The product and the chart directory of ``PRODUCT=VERSION``; SandboxError names what there is."""
-    product, separator, version = mesh.partition("=")
-    path = paths.CHARTS / f"{product}-{version}"
-    if not separator or product not in _VALUES_ROOT or not (path / "Chart.yaml").is_file():
-        charts = sorted(entry.parent.name for entry in paths.CHARTS.glob("*/Chart.yaml"))
-        known = ", ".join("=".join(name.rsplit("-", 1)) for name in charts)
-        raise SandboxError(f"--mesh {mesh}: there is no such chart, only {known or 'none'}")
-    return product, path
+def release(mesh: str) -> str:
+    """The release that ``PRODUCT=VERSION`` names, as "PRODUCT-VERSION"; SandboxError names what there is."""
+    known = {"=".join(product_and_version(name)): name for name in releases()}
+    if mesh not in known:
+        raise SandboxError(f"--mesh {mesh}: there is no such chart, only {', '.join(known)}")
+    return known[mesh]
 
 
 def install(cluster: Cluster, options: Options, say: Callable[[str], None]) -> None:
     """Install the mesh (release name = mesh name) and wait until it injects."""
-    product, path = chart(options.mesh)
+    chart = release(options.mesh)
+    product, _ = product_and_version(chart)
     name, namespace = options.mesh_name, options.mesh_namespace
     cluster.standin.start()
-    cluster.helm(
-        "install",
-        name,
-        str(path),
-        "--namespace",
-        namespace,
-        "--create-namespace",
-        "--set",
-        f"{_VALUES_ROOT[product]}.meshName={name}",
-    )
+    with tempfile.TemporaryDirectory() as scratch:
+        cluster.helm(
+            "install",
+            name,
+            str(write_chart(chart, Path(scratch))),
+            "--namespace",
+            namespace,
+            "--create-namespace",
+            "--set",
+            f"{_VALUES_ROOT[product]}.meshName={name}",
+        )
     _wait_for_bootstrap(cluster, product, name, namespace)
     wait_for_rollouts(cluster.api, [namespace])
     say(f"mesh {name} ({options.mesh}) is installed in {namespace}")

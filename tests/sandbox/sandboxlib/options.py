@@ -14,26 +14,32 @@ from .errors import SandboxError
 
 _NEWEST = KUBERNETES_VERSION.rpartition(".")[0]
 KUBERNETES_VERSIONS = (*OLDER_VERSIONS, _NEWEST)
+# What the products' own command lines call a mesh and its namespace.
+_MESH_NAMES = {"fsm": ("fsm", "fsm-system")}
+_OTHER_MESH = ("osm", "osm-system")
 
 
 @dataclass(frozen=True)
 class Options:
     """The options of ``sandbox up``; raises SandboxError when they do not fit together.
 
-    ``mesh`` is ``PRODUCT=VERSION`` such as "osm-edge=1.2.3"; ``pod_start_seconds`` is how long a pod takes to become
-    ready (0: at once), for measurements that compare rollouts.
+    ``mesh`` is ``PRODUCT=VERSION`` such as "osm-edge=1.2.3"; its name and namespace are the product's own unless given.
+    ``pod_start_seconds`` is how long a pod takes to become ready (0: at once), for measurements that compare rollouts.
     """
 
     nodes: int = 3
     mesh: str = ""
-    mesh_name: str = "osm"
-    mesh_namespace: str = "osm-system"
+    mesh_name: str = ""
+    mesh_namespace: str = ""
     apps: str = ""
     kubernetes_version: str = _NEWEST
     api_only: bool = False
     pod_start_seconds: float = 0
 
     def __post_init__(self) -> None:
+        name, namespace = _MESH_NAMES.get(self.mesh.partition("=")[0], _OTHER_MESH)
+        object.__setattr__(self, "mesh_name", self.mesh_name or name)
+        object.__setattr__(self, "mesh_namespace", self.mesh_namespace or namespace)
         if self.nodes < 0:
             raise SandboxError(f"--nodes {self.nodes}: a cluster has no negative number of nodes")
         if self.kubernetes_version not in KUBERNETES_VERSIONS:
