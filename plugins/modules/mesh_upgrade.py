@@ -74,6 +74,32 @@ options:
       - This is how a default that the new chart changed is taken over on an existing mesh, for instance C(traffic.enableEgress).
     type: dict
     default: {}
+  mesh_config_policy:
+    description:
+      - What becomes of the MeshConfig, which Helm does not manage.
+    type: str
+    choices:
+      merge: >-
+        Fields that the new version has and the MeshConfig lacks are added from the chart's preset, and a sidecar image that is still the
+        default of another release becomes the new default. Nothing that anybody set is changed.
+      preserve: >-
+        Only what O(mesh_config) and O(values) ask for is written, for clusters whose MeshConfig comes from elsewhere. Refused when the new
+        version cannot work without a field that is missing.
+    default: merge
+  allow_downgrade:
+    description:
+      - Whether O(chart_version) may be older than what is installed, by one minor version at most.
+      - What the older version does not know is lost, and the plan tells it. A downgrade after an upgrade that failed puts the MeshConfig
+        back to what it was, except what others changed since.
+    type: bool
+    default: false
+  rollback_on_failure:
+    description:
+      - Whether an upgrade that fails after its first write is taken back to the revision of the release before it, its MeshConfig
+        included, and proven. The task fails all the same and tells both, under C(rollback).
+      - The way back has as much time as O(timeout) again.
+    type: bool
+    default: false
   binary_path:
     description:
       - Path of the C(helm) binary (3.14 or newer, or 4). By default it is looked up in C(PATH).
@@ -133,6 +159,23 @@ EXAMPLES = r"""
     mesh_config:
       traffic:
         enableEgress: false
+
+- name: Upgrade, and return to the version before if anything fails
+  meshops.lifecycle.mesh_upgrade:
+    chart_version: 1.3.9
+    rollback_on_failure: true
+    timeout: 900
+
+- name: Go back one minor version on purpose
+  meshops.lifecycle.mesh_upgrade:
+    chart_version: 1.2.3
+    allow_downgrade: true
+
+- name: Upgrade a mesh whose MeshConfig is kept in a repository, with the fields that 1.3 cannot work without
+  meshops.lifecycle.mesh_upgrade:
+    chart_version: 1.3.9
+    mesh_config_policy: preserve
+    mesh_config: "{{ lookup('ansible.builtin.file', 'meshconfig-1.3.yml') | from_yaml }}"
 """
 
 RETURN = r"""
@@ -213,6 +256,22 @@ findings:
       what: the chart's default of traffic.enableEgress changed from false to true, the MeshConfig keeps false
       why: a changed default never moves the value of a running mesh
       remedy: "to take it over, run with mesh_config: {traffic: {enableEgress: true}}"
+rollback:
+  description:
+    - The way back of an upgrade that failed. C(revision) and C(version) tell where it led to, C(proven) whether the mesh is there.
+    - C(plan), C(steps) and C(findings) are those of the way back.
+  returned: failure, with O(rollback_on_failure=true), when something had been written
+  type: dict
+  sample:
+    proven: true
+    revision: 1
+    version: 1.2.3
+    steps:
+      - id: helm_rollback:Release/osm-system/osm
+        phase: control_plane
+        outcome: done
+        duration: 1.02
+        message: accepted by the API server
 duration:
   description: Seconds that the module took.
   returned: success
@@ -232,12 +291,24 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.module import LifecycleModule, lifecycle_spec, run
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.run_procedure import procedure_result, run_procedure
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import discover
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.pending_release import wait_while_pending
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.selection import select_mesh
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade import MeshUpgrade
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade import NAME, MeshUpgrade
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_goal import ChartGoal, Goal, RevisionGoal
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_request import UpgradeRequest, fetch_chart, read_values
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_result import upgrade_result
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_rollback import (
+    can_roll_back,
+    no_way_back,
+    not_rolled_back,
+    revision_before,
+    rolled_back,
+)
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import UpgradeState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.run import Report
 
 
 def upgrade_mesh(module: LifecycleModule) -> dict[str, Any]:
@@ -252,6 +323,8 @@ def upgrade_mesh(module: LifecycleModule) -> dict[str, Any]:
         given_inline=params["values"],
         values_policy=params["values_policy"],
         mesh_config=params["mesh_config"],
+        mesh_config_policy=params["mesh_config_policy"],
+        allow_downgrade=params["allow_downgrade"],
     )
     module.protect(request.values)
     observed = discover(connection.api, mesh_name=params["mesh_name"])
@@ -262,14 +335,41 @@ def upgrade_mesh(module: LifecycleModule) -> dict[str, Any]:
     helm = Helm(params["binary_path"] or "helm", kubeconfig_path=connection.kubeconfig_path, directory=module.tmpdir, mask=module.secrets)
     helm.require(deadline)
     chart = fetch_chart(helm, mesh.product, request, deadline)
-    upgrade = MeshUpgrade(
-        connection.api, helm, mesh, chart, request, deadline, kube_version=connection.version, progress=module.progress.line
-    )
-    report = run_procedure(module, upgrade.procedure(), mesh.namespace, mesh.name, deadline)
+    goal = ChartGoal(connection.api, helm, chart, request, deadline, kube_version=connection.version, procedure=NAME)
+    report = _run(module, helm, mesh, observed, goal, deadline)
     if report.changed and not module.check_mode:
         observed = discover(connection.api, mesh_name=mesh.name)
     outcome = upgrade_result(mesh, report, observed)
     return {**procedure_result(module, report, started), **outcome}
+
+
+def _run(module: LifecycleModule, helm: Helm, mesh: Mesh, observed: Observed, goal: Goal, deadline: Deadline) -> Report[UpgradeState]:
+    """Run the upgrade, and when it fails go back if that is wanted."""
+    api, progress = module.connection.api, module.progress.line
+    upgrade = MeshUpgrade(api, helm, mesh, observed, goal, deadline, progress=progress)
+    try:
+        return run_procedure(module, upgrade.procedure(), mesh.namespace, mesh.name, deadline)
+    except LifecycleError as error:
+        if module.check_mode or not module.params["rollback_on_failure"] or not can_roll_back(error):
+            raise
+        raise _go_back(module, helm, mesh, error) from error
+
+
+def _go_back(module: LifecycleModule, helm: Helm, mesh: Mesh, error: LifecycleError) -> LifecycleError:
+    """Go back to the revision before the upgrade, within a timeout of its own; return the error that tells both."""
+    api, started, deadline = module.connection.api, time.monotonic(), Deadline(module.params["timeout"])
+    module.progress.line(f"the upgrade failed ({error.msg}): rolling back")
+    try:
+        release = revision_before(api, mesh, NAME)
+        if release is None:
+            return no_way_back(error)
+        observed = discover(api, mesh_name=mesh.name, data_plane=False)
+        now = select_mesh(observed, mesh.name, mesh.namespace)
+        back = MeshUpgrade(api, helm, now, observed, RevisionGoal(api, release), deadline, progress=module.progress.line)
+        report = run_procedure(module, back.procedure(), mesh.namespace, mesh.name, deadline, approved=False)
+    except LifecycleError as second:
+        return not_rolled_back(error, second)
+    return rolled_back(error, release, procedure_result(module, report, started))
 
 
 def main() -> None:
@@ -284,6 +384,9 @@ def main() -> None:
         values_files={"type": "list", "elements": "path", "default": []},
         values_policy={"type": "str", "choices": ["reset_then_reuse", "reset", "reuse"], "default": "reset_then_reuse"},
         mesh_config={"type": "dict", "default": {}},
+        mesh_config_policy={"type": "str", "choices": ["merge", "preserve"], "default": "merge"},
+        allow_downgrade={"type": "bool", "default": False},
+        rollback_on_failure={"type": "bool", "default": False},
         binary_path={"type": "path"},
         expected_plan_id={"type": "str"},
         timeout={"type": "int", "default": 600},

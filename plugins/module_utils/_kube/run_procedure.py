@@ -32,9 +32,18 @@ _SERVER_OWNED = frozenset({"managedFields", "resourceVersion", "uid", "generatio
 
 
 def run_procedure(
-    module: LifecycleModule, procedure: Procedure[Observed], namespace: str, name: str, deadline: Deadline
+    module: LifecycleModule,
+    procedure: Procedure[Observed],
+    namespace: str,
+    name: str,
+    deadline: Deadline,
+    *,
+    approved: bool = True,
 ) -> Report[Observed]:
-    """Run ``procedure`` with its Lease and record in ``namespace``; ``name`` tells targets of one namespace apart."""
+    """Run ``procedure`` with its Lease and record in ``namespace``; ``name`` tells targets of one namespace apart.
+
+    ``approved`` says that the option ``expected_plan_id``, if given, is about this procedure.
+    """
     connection = module.connection
     coordination = object_name(procedure.name, name)
     report = run(
@@ -47,7 +56,7 @@ def run_procedure(
             record=KubeRecordStore(connection.api, namespace, coordination),
             missing=partial(missing_permissions, connection.api),
             own_permissions=coordination_permissions(namespace),
-            expected_plan_id=module.params["expected_plan_id"] or "",
+            expected_plan_id=(module.params["expected_plan_id"] or "") if approved else "",
             parallel=module.params["max_parallel_requests"],
             progress=module.progress,
         ),

@@ -19,7 +19,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objec
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record, digest
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import step_id
 
-ACTION = "helm_upgrade"
+ACTION, ROLLBACK = "helm_upgrade", "helm_rollback"
 
 
 def helm_intent(chart_name: str, chart_version: str, templates: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,7 +40,8 @@ def helm_state(release: Release, record: Record | None, now: float) -> HelmState
     """
     pending = release.status in PENDING
     templates = templates_digest(release.templates)
-    begun = record.steps.get(step_id(ACTION, ObjectRef("Release", release.name, release.namespace))) if record is not None else None
+    ref, steps = ObjectRef("Release", release.name, release.namespace), record.steps if record is not None else {}
+    begun = {steps[step] for step in (step_id(ACTION, ref), step_id(ROLLBACK, ref)) if step in steps}
     return HelmState(
         name=release.name,
         namespace=release.namespace,
@@ -51,7 +52,7 @@ def helm_state(release: Release, record: Record | None, now: float) -> HelmState
         templates_digest=templates,
         values=release.values,
         pending_since=max(0.0, now - _seconds(release.last_deployed)) if pending else None,
-        ours=pending and begun == digest(helm_intent(release.chart_name, release.chart_version, templates, release.values)),
+        ours=pending and digest(helm_intent(release.chart_name, release.chart_version, templates, release.values)) in begun,
     )
 
 

@@ -62,6 +62,7 @@ def merge(
     *,
     target_version: str = "",
     namespace: str = "",
+    downgrade: bool = False,
 ) -> MergeResult:
     """Complete ``live_spec`` for the version whose preset is ``new_preset_spec``.
 
@@ -69,7 +70,7 @@ def merge(
       zero (Go's typed client leaves zeros out): it is no gap, and a new default does not move it. The zero is then
       written out, because a later run, whose old preset is this new one, could not tell any more.
     * A key that live has stays, except a sidecar image that is still the default of a release before
-      ``target_version``; registry and mirror are kept.
+      ``target_version`` (with ``downgrade``: of any other release), or the old preset's; registry and mirror are kept.
     * ``user_spec`` (a partial spec) wins over everything.
     * Nothing is removed. A changed default that is not applied becomes a finding ``changed-default-not-applied``.
 
@@ -78,7 +79,8 @@ def merge(
     """
     user = user_spec or {}
     target = ObjectRef("MeshConfig", product.mesh_config_name, namespace)
-    completion = _Completion(old_preset_spec, new_preset_spec, live_spec, product, target_version, target)
+    defaults = default_sidecar_images(product, before=target_version, newer_too=downgrade) | _images_of(old_preset_spec, product)
+    completion = _Completion(old_preset_spec, new_preset_spec, live_spec, product, defaults, target)
     spec = copy.deepcopy(dict(live_spec))
     # Before, so that elements which the user brings in are completed; after, so that none of the rules touches what was given.
     overlay(spec, user)
@@ -96,17 +98,27 @@ def _covered(path: Path, given: list[Path]) -> bool:
     return any(path == other[: len(path)] or other == path[: len(other)] for other in given)
 
 
+def _images_of(preset: Spec | None, product: Product) -> frozenset[SidecarImage]:
+    """Return the sidecar images that a preset names: what a chart that is in no table had as its default."""
+    sidecar = (preset or {}).get("sidecar") or {}
+    named = [sidecar, *(driver for driver in sidecar.get("sidecarDrivers") or () if isinstance(driver, Mapping))]
+    images = [read_image(str(item[product.sidecar_image_field])) for item in named if item.get(product.sidecar_image_field)]
+    return frozenset(SidecarImage(image.repository, image.tag) for image in images if image.tag)
+
+
 class _Completion:
     """One run of the rules; collects the reasons of what it adds and the findings about what it leaves."""
 
-    def __init__(self, old: Spec | None, new: Spec, live: Spec, product: Product, target_version: str, target: ObjectRef) -> None:
+    def __init__(
+        self, old: Spec | None, new: Spec, live: Spec, product: Product, image_defaults: frozenset[SidecarImage], target: ObjectRef
+    ) -> None:
         self.findings: list[tuple[Path, Finding]] = []
         self._old_is_known = old is not None
         self._new = new
         self._live = live
         self._product = product
         self._target = target
-        self._image_defaults: frozenset[SidecarImage] = default_sidecar_images(product, before=target_version)
+        self._image_defaults = image_defaults
         self._whys: dict[Path, str] = {}
 
     def why(self, path: Path) -> str:
@@ -177,7 +189,7 @@ class _Completion:
             if is_one_of(image, self._image_defaults) and wanted:
                 moved = moved_to(image, read_image(wanted))
                 live[key] = str(moved)
-                self._whys[path] = f"still the default sidecar image of an earlier {self._product.title} release"
+                self._whys[path] = f"still the default sidecar image of another {self._product.title} release"
                 if moved.registry and moved != image and not read_image(wanted).registry:
                     self._image_needed(path, live_value, live[key])
                 return

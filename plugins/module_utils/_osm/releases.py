@@ -81,10 +81,10 @@ def release_of_chart(product: Product, chart_version: str) -> Release | None:
     return next((release for release in releases_of(product) if wanted is not None and parse(release.chart) == wanted), None)
 
 
-def default_sidecar_images(product: Product, before: str = "") -> frozenset[SidecarImage]:
+def default_sidecar_images(product: Product, before: str = "", *, newer_too: bool = False) -> frozenset[SidecarImage]:
     """Return every sidecar image that a release of ``product`` had as its default.
 
-    With ``before``, only releases older than that version count, and its own default never does.
+    With ``before``, only releases older than that version count (``newer_too``: the newer ones as well), and its own default never does.
     """
     limit = parse(before) if before else None
     known = [release for release in releases_of(product) if release.sidecar_tag]
@@ -92,5 +92,9 @@ def default_sidecar_images(product: Product, before: str = "") -> frozenset[Side
     if limit is None:
         return frozenset(image for dummy, image in images)
     own = {image for chart, image in images if parse(chart) == limit}
-    older = {image for chart, image in images if (version := parse(chart)) is not None and version.without_flavour <= limit.without_flavour}
-    return frozenset(older - own)
+    others = {
+        image
+        for chart, image in images
+        if newer_too or ((version := parse(chart)) is not None and version.without_flavour <= limit.without_flavour)
+    }
+    return frozenset(others - own)

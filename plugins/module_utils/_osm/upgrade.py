@@ -2,92 +2,93 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The upgrade of one mesh: what it reads, in which phases it writes, and for what it waits."""
+"""The upgrade of one mesh, or its way back: what it reads, in which phases it writes, and for what it waits."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.chart import Chart
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import Helm, parse_manifest
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CRD
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.release_status import mark_failed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import Release, read_release, secret_name
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.definitions_apply import read_definitions
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import discover
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_permissions import helm_permissions
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import ACTION, base_revision, helm_state
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import ACTION, ROLLBACK, base_revision, helm_state
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.lost_edits import lost_edits
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import merge
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import MergeResult, merge
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_restore import restore
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_schema import spec_schema
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import Spec
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.selection import select_mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.server_check import ServerSays, ask_server
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.unknown_fields import bootstrap_settled, without_unknown
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_apply import Writer
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_goal import Goal
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_memory import Memory, memory_of, remembered
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_proof import unproven
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_refusals import (
     NOTHING_WRITTEN,
-    chart_refusals,
     mesh_config_refusals,
+    preserve_refusals,
     release_refusals,
 )
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_request import UpgradeRequest
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import HelmState, TargetChart, UpgradeState
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import TargetChart, UpgradeState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_steps import (
     control_plane_steps,
+    definition_phase,
+    definition_problems,
+    definition_remarks,
     finish_steps,
     helm_upgrade_needed,
     mesh_config_steps,
 )
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_target import (
-    TargetValues,
-    rendered_preset,
-    target_values,
-    templates_digest,
-)
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_target import TargetValues, rendered_preset
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_waits import Waits
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.versions import is_downgrade
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, Refused, refused
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Refused
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Phase, Procedure
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step
 
 NAME = "mesh_upgrade"
 
 
 class MeshUpgrade:
-    """One upgrade of one mesh to one chart; ``mesh`` says which, its state is read again whenever a phase begins."""
+    """One change of one mesh to one goal; ``mesh`` says which, its state is read again whenever a phase begins.
+
+    ``observed`` is what the caller has read already.
+    """
 
     def __init__(
         self,
         api: Api,
         helm: Helm,
         mesh: Mesh,
-        chart: Chart,
-        request: UpgradeRequest,
+        observed: Observed,
+        goal: Goal,
         deadline: Deadline,
         *,
-        kube_version: str,
         progress: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._api = api
         self._helm = helm
         self._mesh = mesh
-        self._chart = chart
-        self._request = request
+        self._goal = goal
         self._deadline = deadline
-        self._kube_version = kube_version
         self._progress = progress
-        self._first_look: Mesh | None = mesh
+        self._first_look: tuple[Observed, Mesh] | None = (observed, mesh)
         self._left_pending: str | None = None
         self._bases: dict[tuple[str, int], Release] = {}
         self._answers: dict[tuple[str, int], ServerSays] = {}
-        self._targets: dict[tuple[str, int], tuple[TargetValues, TargetChart]] = {}
+        self._latest: tuple[TargetValues, TargetChart] | None = None
+        self._last: UpgradeState | None = None
 
     @property
     def target(self) -> str:
@@ -97,55 +98,49 @@ class MeshUpgrade:
     def procedure(self) -> Procedure[UpgradeState]:
         """Return the upgrade as a procedure."""
         waits = Waits(self._api, self._mesh, self._deadline, self._progress)
+
+        def before_mesh_config() -> None:
+            if self._going_down():
+                # The older bootstrap writes its definitions first, so that what they lack is gone when the MeshConfig is put back.
+                waits.for_rollouts(self._rendered_names())
+            waits.for_mesh_config(self._wanted_spec(), self._goal.app_version, lambda: self._look()[1])
+
         return Procedure(
             name=NAME,
             target=self.target,
             observe=self.observe,
             phases=(
+                Phase("definitions", definition_phase, self._apply, self._dry_run),
                 Phase("control_plane", control_plane_steps, self._apply, self._dry_run),
-                Phase(
-                    "mesh_config",
-                    mesh_config_steps,
-                    self._apply,
-                    self._dry_run,
-                    enter=lambda: waits.for_mesh_config(self._wanted_spec(), self._chart.app_version, self._look),
-                ),
+                Phase("mesh_config", mesh_config_steps, self._apply, self._dry_run, enter=before_mesh_config),
                 Phase("finish", finish_steps, self._apply, self._dry_run, enter=lambda: waits.for_rollouts(self._rendered_names())),
             ),
             refuse=lambda state: state.refusals,
-            findings=lambda state: [*state.carried, *(state.merge.findings if state.merge else ())],
+            findings=lambda state: [*state.carried, *definition_remarks(state), *(state.merge.findings if state.merge else ())],
             verify=unproven,
-            merge_base=lambda state: {"preset_spec": state.old_preset},
+            merge_base=memory_of,
             settle=waits.for_webhooks,
         )
 
     def observe(self, record: Record | None) -> UpgradeState:
         """Read the mesh, its release and its MeshConfig, and render the target chart with the values that the release gets."""
-        mesh = self._look()
+        observed, mesh = self._look()
         if mesh.release is None:
             raise self._no_release(mesh)
         base = self._base(mesh)
+        memory = remembered(record)
         helm = helm_state(mesh.release, record, time.time())
         self._left_pending = secret_name(helm.name, helm.revision) if helm.ours else None
         crd = self._api.get_or_none(CRD, mesh.product.mesh_config_crd)
         schema = spec_schema(crd or {}, mesh.product.mesh_config_version)
-        values, target = self._target(mesh, base, helm, schema)
-        old_preset = record.merge_base.get("preset_spec") if record is not None else None
-        if not isinstance(old_preset, Mapping):
+        down = is_downgrade(helm.chart_version, self._goal.version) or memory.down_to == self._goal.version
+        self._latest = values, target = self._goal.target(mesh, base, helm, schema)
+        old_preset = memory.preset_spec
+        if old_preset is None:
             old_preset = rendered_preset(parse_manifest(base.manifest), mesh.product.preset_config_map)
-        completed = None
-        if mesh.mesh_config is not None:
-            completed = merge(
-                mesh.mesh_config_spec,
-                old_preset,
-                target.preset_spec,
-                values.mesh_config,
-                mesh.product,
-                target_version=target.version,
-                namespace=mesh.namespace,
-            )
-            if schema is not None and bootstrap_settled(mesh, target.app_version):
-                completed = without_unknown(completed, schema, mesh)
+        completed = self._completed(mesh, values, target, old_preset, memory, down) if mesh.mesh_config is not None else None
+        if completed is not None and schema is not None and bootstrap_settled(mesh, target.app_version):
+            completed = without_unknown(completed, schema, mesh)
         state = UpgradeState(
             mesh=mesh,
             helm=helm,
@@ -158,24 +153,57 @@ class MeshUpgrade:
                 *values.refusals,
                 *release_refusals(helm, self._deadline.seconds),
                 *mesh_config_refusals(values.mesh_config, schema, target.preset_spec, mesh.mesh_config_ref),
+                *preserve_refusals(self._goal.request.mesh_config_policy, mesh, values.mesh_config, target),
             ),
+            definitions=observed.crds or {},
+            downgrade=down,
+            base_revision=memory.revision or base.revision,
+            base_version=memory.version or base.chart_version,
         )
-        return self._ask_server(state, base) if helm_upgrade_needed(state) else state
+        self._last = self._before_helm(state, base) if helm_upgrade_needed(state) else state
+        return self._last
 
-    def _ask_server(self, state: UpgradeState, base: Release) -> UpgradeState:
-        """Add what the API server says to the rendered workloads, asked once per base revision."""
+    def _completed(
+        self, mesh: Mesh, values: TargetValues, target: TargetChart, old_preset: Spec | None, memory: Memory, down: bool
+    ) -> MergeResult:
+        """Return what the MeshConfig is to be."""
+        preserve = self._goal.request.mesh_config_policy == "preserve"
+        live = mesh.mesh_config_spec
+        if down and memory.spec is not None and memory.written is not None and memory.version == target.version:
+            back = restore(live, memory.spec, memory.written, mesh.mesh_config_ref)
+            given = merge(back.spec, None, {}, values.mesh_config, mesh.product, namespace=mesh.namespace)
+            return MergeResult(given.spec, [*back.changes, *given.changes], back.findings)
+        return merge(
+            live,
+            {} if preserve else old_preset,
+            {} if preserve else target.preset_spec,
+            values.mesh_config,
+            mesh.product,
+            target_version=target.version,
+            namespace=mesh.namespace,
+            downgrade=down,
+        )
+
+    def _before_helm(self, state: UpgradeState, base: Release) -> UpgradeState:
+        """Add what only matters when Helm is going to work: definitions that no list had, and what the API server says to the objects.
+
+        The API server is asked once per base revision.
+        """
+        product, version = state.mesh.product, state.target.app_version
+        state = replace(state, definitions=read_definitions(self._api, product, version, state.definitions))
         key = (base.name, base.revision)
         if key not in self._answers:
             self._answers[key] = ask_server(self._api, state.target.manifests, base.namespace, parse_manifest(base.manifest))
         refusals, findings = self._answers[key]
-        return replace(state, refusals=(*state.refusals, *refusals), carried=(*state.carried, *findings))
+        return replace(state, refusals=(*state.refusals, *refusals, *definition_problems(state)), carried=(*state.carried, *findings))
 
-    def _look(self) -> Mesh:
-        """Return the mesh as it is; the caller's own look is used once."""
+    def _look(self) -> tuple[Observed, Mesh]:
+        """Return the cluster and the mesh as they are; the caller's own look is used once."""
         first, self._first_look = self._first_look, None
         if first is not None:
             return first
-        return select_mesh(discover(self._api, mesh_name=self._mesh.name, data_plane=False), self._mesh.name, self._mesh.namespace)
+        observed = discover(self._api, mesh_name=self._mesh.name, data_plane=False)
+        return observed, select_mesh(observed, self._mesh.name, self._mesh.namespace)
 
     def _base(self, mesh: Mesh) -> Release:
         """Return the revision to start from; the newest one when it is that."""
@@ -189,60 +217,6 @@ class MeshUpgrade:
             self._bases[key] = read_release(self._api, mesh.release.namespace, mesh.release.name, revision)
         return self._bases[key]
 
-    def _target(self, mesh: Mesh, base: Release, helm: HelmState, schema: Spec | None) -> tuple[TargetValues, TargetChart]:
-        """Return the values and the rendered chart, once per base revision; Refused when rendering it for this mesh makes no sense."""
-        wrong_chart = [*chart_refusals(mesh.product, helm, self._chart.name, self._chart.version)]
-        busy = release_refusals(helm, self._deadline.seconds)
-        if any(refusal.code == "other-product" for refusal in wrong_chart):
-            raise refused(f"{NAME} of {self.target}", [*wrong_chart, *busy])
-        key = (base.name, base.revision)
-        if wrong_chart or key not in self._targets:
-            values = target_values(mesh, base, self._chart, self._request)
-            if wrong_chart or values.refusals:
-                fields = self._field_refusals(mesh, base, values, schema)
-                raise refused(f"{NAME} of {self.target}", [*wrong_chart, *busy, *values.refusals, *fields])
-            manifests = self._render(base, values.values)
-            self._targets[key] = (values, self._rendered(mesh, base, values, manifests))
-        return self._targets[key]
-
-    def _field_refusals(self, mesh: Mesh, base: Release, values: TargetValues, schema: Spec | None) -> list[Refusal]:
-        """Return what is wrong with the MeshConfig that the user wants, when the chart cannot be rendered with the user's values."""
-        if not values.mesh_config:
-            return []
-        try:
-            preset = rendered_preset(self._render(base, {}), mesh.product.preset_config_map) or {}
-        except LifecycleError:
-            # Only an addition to a refusal that stands already.
-            return []
-        return list(mesh_config_refusals(values.mesh_config, schema, preset, mesh.mesh_config_ref))
-
-    def _render(self, base: Release, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return self._helm.template(
-            base.name, self._chart.path, base.namespace, values, deadline=self._deadline, kube_version=self._kube_version
-        )
-
-    def _rendered(self, mesh: Mesh, base: Release, values: TargetValues, manifests: Sequence[Mapping[str, Any]]) -> TargetChart:
-        preset = rendered_preset(manifests, mesh.product.preset_config_map)
-        if preset is None:
-            raise Refused(
-                f"Chart {self._chart.name} {self._chart.version} has no preset for the MeshConfig",
-                object=mesh.ref,
-                why=f"it renders no ConfigMap {mesh.product.preset_config_map} with a readable preset-mesh-config.json",
-                state=NOTHING_WRITTEN,
-                next="check the chart (helm template); without the preset the MeshConfig cannot be completed",
-            )
-        return TargetChart(
-            name=self._chart.name,
-            version=self._chart.version,
-            app_version=self._chart.app_version,
-            templates_digest=templates_digest(self._chart.templates),
-            values=values.values,
-            plain_values=values.plain,
-            manifests=manifests,
-            preset_spec=preset,
-            permissions=helm_permissions(parse_manifest(base.manifest), manifests, base.namespace, self._api.kind_for),
-        )
-
     def _no_release(self, mesh: Mesh) -> Refused:
         return Refused(
             f"Mesh {self.target} has no Helm release that can be upgraded",
@@ -253,17 +227,22 @@ class MeshUpgrade:
             "mesh first (helm install with the same chart and values takes over objects that carry the release's annotations)",
         )
 
-    def _latest(self) -> tuple[TargetValues, TargetChart]:
-        return next(reversed(self._targets.values()))
+    def _going_down(self) -> bool:
+        return self._last is not None and self._last.downgrade
+
+    def _targeted(self) -> tuple[TargetValues, TargetChart]:
+        if self._latest is None:
+            raise RuntimeError("nothing was observed yet")
+        return self._latest
 
     def _wanted_spec(self) -> Mapping[str, Any]:
         """Return what the MeshConfig's schema must know: the preset of the target and what the user gave."""
-        values, target = self._latest()
+        values, target = self._targeted()
         return merge({}, None, target.preset_spec, values.mesh_config, self._mesh.product, target_version=target.version).spec
 
     def _rendered_names(self) -> frozenset[str]:
         """Return the names of the Deployments of the target chart in the mesh's namespace."""
-        _values, target = self._latest()
+        _values, target = self._targeted()
         return frozenset(
             str(item["metadata"]["name"])
             for item in target.manifests
@@ -271,21 +250,22 @@ class MeshUpgrade:
         )
 
     def _writer(self) -> Writer:
-        values, _target = self._latest()
+        values, target = self._targeted()
         return Writer(
             self._api,
             self._helm,
             self._mesh,
-            self._chart.path,
+            self._goal.chart_path,
             values.values,
-            f"meshops.lifecycle {NAME} to {self._chart.version}",
+            f"meshops.lifecycle {NAME} to {self._goal.version}",
             self._deadline,
+            target.revision,
         )
 
-    def _apply(self, step: Any) -> str:
-        if step.action == ACTION and self._left_pending is not None:
+    def _apply(self, step: Step) -> str:
+        if step.action in (ACTION, ROLLBACK) and self._left_pending is not None:
             mark_failed(self._api, step.object.namespace, self._left_pending, "the run that began it was killed")
         return self._writer().apply(step)
 
-    def _dry_run(self, step: Any) -> None:
+    def _dry_run(self, step: Step) -> None:
         self._writer().dry_run(step)

@@ -21,6 +21,9 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds impo
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.release_status import mark_failed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.wait import poll_until
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.definitions import LABEL, MIGRATE
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.definitions_apply import label_definition, migrate_storage
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import ACTION, ROLLBACK
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_object import mesh_config_kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
@@ -37,7 +40,9 @@ _HALF_WAY = (
 
 @dataclass(frozen=True)
 class Writer:
-    """What the writes need: the cluster, Helm with the chart at ``chart_path``, and the values of the release."""
+    """What the writes need: the cluster, Helm with the chart at ``chart_path`` and the values of the release, or the ``revision`` to go
+    back to.
+    """
 
     api: Api
     helm: Helm
@@ -46,6 +51,7 @@ class Writer:
     values: Mapping[str, object]
     description: str
     deadline: Deadline
+    revision: int = 0
 
     def apply(self, step: Step) -> str:
         """Make the change of one step, return a short message."""
@@ -55,7 +61,10 @@ class Writer:
         return {
             "mark_failed": self._mark_failed,
             "orphan": self._orphan,
-            "helm_upgrade": self._helm_upgrade,
+            ACTION: self._run_helm,
+            ROLLBACK: self._run_helm,
+            LABEL: self._label_definition,
+            MIGRATE: self._migrate,
             "patch": self._patch_mesh_config,
             "delete": self._delete_replica_set,
             "label": self._label_webhook,
@@ -75,6 +84,8 @@ class Writer:
             self._patch_mesh_config(replace(step, resource_version=""), dry_run=True)
         elif step.action == "label":
             self._label_webhook(replace(step, resource_version=""), dry_run=True)
+        elif step.action == LABEL:
+            label_definition(self.api, step, dry_run=True)
 
     def _mark_failed(self, step: Step) -> str:
         return mark_failed(self.api, step.object.namespace, step.object.name, "the process that worked on it is gone")
@@ -99,16 +110,21 @@ class Writer:
             )
         return "its pods keep serving"
 
-    def _helm_upgrade(self, step: Step) -> str:
+    def _label_definition(self, step: Step) -> str:
+        return label_definition(self.api, step)
+
+    def _migrate(self, step: Step) -> str:
+        return migrate_storage(self.api, step)
+
+    def _run_helm(self, step: Step) -> str:
+        release, namespace = step.object.name, step.object.namespace
         try:
-            self.helm.upgrade(
-                step.object.name,
-                self.chart_path,
-                step.object.namespace,
-                dict(self.values),
-                deadline=self.deadline,
-                description=self.description,
-            )
+            if step.action == ROLLBACK:
+                self.helm.rollback(release, self.revision, namespace, deadline=self.deadline)
+            else:
+                self.helm.upgrade(
+                    release, self.chart_path, namespace, dict(self.values), deadline=self.deadline, description=self.description
+                )
         except LifecycleError as error:
             error.state = error.state or _HALF_WAY
             if isinstance(error, ImmutableField) and error.object is not None and error.object.kind == "Deployment":

@@ -9,18 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm import versions
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_schema import validate
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import Spec
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS, Product
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import HelmState
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.releases import releases_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.unknown_fields import VITAL_KEYS
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import HelmState, TargetChart
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 
 NOTHING_WRITTEN = "nothing was written; the mesh keeps running as it is"
 
 
-def chart_refusals(product: Product, helm: HelmState, chart_name: str, chart_version: str) -> Iterator[Refusal]:
-    """Yield why this chart must not replace the release's chart.
+def chart_refusals(
+    product: Product, helm: HelmState, chart_name: str, chart_version: str, *, may_go_down: bool = False
+) -> Iterator[Refusal]:
+    """Yield why this chart must not replace the release's chart; ``may_go_down`` is the option ``allow_downgrade``.
 
     Upstream OSM and osm-edge name all their objects alike, so Helm itself would replace one by the other.
     """
@@ -38,25 +43,32 @@ def chart_refusals(product: Product, helm: HelmState, chart_name: str, chart_ver
         return
     if versions.parse(chart_version) is None or versions.parse(helm.chart_version) is None:
         return
-    if versions.is_downgrade(helm.chart_version, chart_version):
+    if versions.is_downgrade(helm.chart_version, chart_version) and not may_go_down:
         yield Refusal(
             "downgrade",
             release,
             f"{chart_version} is older than {helm.chart_version}",
-            "the same immutable selector stops Helm half-way on the way back, and the older bootstrap puts its CRDs over the newer ones",
+            "settings and objects that the older version does not know are lost, and it puts its CRDs over the newer ones",
             NOTHING_WRITTEN,
-            f"name a version from {helm.chart_version} on",
+            f"name a version from {helm.chart_version} on, or set allow_downgrade: true if going back is what you want",
         )
     elif versions.skips_minor(helm.chart_version, chart_version):
-        hops = ", then ".join(f"the newest {hop.major}.{hop.minor}" for hop in versions.minor_path(helm.chart_version, chart_version))
+        hops = [*_hops(product, helm.chart_version, chart_version), chart_version]
         yield Refusal(
             "skips-minor",
             release,
             f"{helm.chart_version} → {chart_version} skips a minor version",
             "only steps of one minor version are supported: a MeshConfig of 1.1, for instance, makes the bootstrap of 1.3 crash",
             NOTHING_WRITTEN,
-            f"upgrade to {hops}, one run each",
+            f"go to {', then to '.join(hops)}, one run each (chart_version: {hops[0]} now)",
         )
+
+
+def _hops(product: Product, current: str, target: str) -> Iterator[str]:
+    """Yield the versions to stop at between two versions: the newest published one of each minor version."""
+    known = [release.chart for release in releases_of(product)]
+    for line in versions.minor_path(current, target)[:-1]:
+        yield versions.newest_of(line, known) or f"the newest {line}"
 
 
 def _whose(product: Product | None) -> str:
@@ -104,6 +116,22 @@ def mesh_config_refusals(wanted: Spec, schema: Spec | None, preset: Spec, mesh_c
         yield Refusal(
             "invalid-value", mesh_config, f"mesh_config {problem.path}: {problem.what}", problem.why, NOTHING_WRITTEN, problem.fix
         )
+
+
+def preserve_refusals(policy: str, mesh: Mesh, given: Spec, target: TargetChart) -> Iterator[Refusal]:
+    """Yield what the target version cannot do without and what neither the MeshConfig nor the user has, when it must not be completed."""
+    if policy != "preserve" or mesh.mesh_config is None:
+        return
+    for path, (code, effect) in VITAL_KEYS.items():
+        if _has(target.preset_spec, path) and not _has(mesh.mesh_config_spec, path) and not _has(given, path):
+            yield Refusal(
+                code,
+                mesh.mesh_config_ref,
+                f"{path} is missing in the MeshConfig, and mesh_config_policy is preserve",
+                f"with {target.version} {effect}",
+                NOTHING_WRITTEN,
+                f"give {path} in mesh_config, or set mesh_config_policy: merge",
+            )
 
 
 def _has(spec: Spec, path: str) -> bool:

@@ -10,7 +10,7 @@ import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.chart import Chart, read_chart
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import Helm, is_local
@@ -19,6 +19,8 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product imp
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.values import Policy, deep_merge
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, Refused
+
+MeshConfigPolicy = Literal["merge", "preserve"]
 
 _KINDS: dict[type, str] = {list: "a list", str: "a text"}
 
@@ -39,6 +41,8 @@ class UpgradeRequest:
     given_inline: Mapping[str, Any] = field(default_factory=dict)
     values_policy: Policy = "reset_then_reuse"
     mesh_config: Mapping[str, Any] = field(default_factory=dict)
+    mesh_config_policy: MeshConfigPolicy = "merge"
+    allow_downgrade: bool = False
 
 
 def read_values(files: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:

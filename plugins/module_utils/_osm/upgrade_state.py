@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import CustomResource, Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import MergeResult
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
@@ -19,11 +19,11 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step 
 
 @dataclass(frozen=True)
 class TargetChart:
-    """The chart to upgrade to, rendered with the values that the release will have.
+    """The chart to upgrade to, rendered with the values that the release will have; or an earlier revision of the release itself.
 
     ``values`` are user-supplied values (what ``helm get values`` shows afterwards); ``templates_digest`` tells a chart of
     the same version with other templates. ``preset_spec`` is the ``spec`` of its preset MeshConfig. ``plain_values`` are those
-    that a diff may show.
+    that a diff may show. ``revision`` is the revision to go back to, 0 for a chart.
     """
 
     name: str
@@ -35,6 +35,7 @@ class TargetChart:
     manifests: Sequence[Mapping[str, Any]]
     preset_spec: Mapping[str, Any]
     permissions: tuple[Permission, ...] = ()
+    revision: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,9 @@ class UpgradeState:
 
     ``mesh_config_schema`` is the schema of ``spec`` in the live CRD, None when there is no CRD; ``merge`` is the outcome of
     completing the MeshConfig, None while there is none to complete. ``old_preset`` is the preset that the mesh was last
-    completed with, None when its chart had none; ``carried`` tells what became of older values.
+    completed with, None when its chart had none; ``carried`` tells what became of older values. ``definitions`` are the CRDs of the
+    cluster by name. ``downgrade`` says that the target is older than what is there, or was when the run began. ``base_revision`` is the
+    revision that the mesh ran with before the first write, ``base_version`` its chart's version.
     """
 
     mesh: Mesh
@@ -73,3 +76,7 @@ class UpgradeState:
     old_preset: Mapping[str, Any] | None
     carried: tuple[Finding, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    definitions: Mapping[str, CustomResource] = field(default_factory=dict)
+    downgrade: bool = False
+    base_revision: int = 0
+    base_version: str = ""

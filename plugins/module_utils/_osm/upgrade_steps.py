@@ -10,15 +10,46 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import secret_name
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import ACTION, helm_intent
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.definitions import (
+    definition_findings,
+    definition_refusals,
+    definition_steps,
+)
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import ACTION, ROLLBACK, helm_intent
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_object import merge_patch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import Change
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.shown_values import shown_values
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import UpgradeState
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission, Step
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.rollout import rollout_status
 
 VERSION_LABEL = "app.kubernetes.io/version"
+
+
+def definition_phase(state: UpgradeState) -> list[Step]:
+    """Make the definitions acceptable to the bootstrap that is going to start, or that cannot because of them."""
+    return definition_steps(state.mesh.product, state.target.app_version, state.definitions) if _bootstrap_starts(state) else []
+
+
+def definition_problems(state: UpgradeState) -> list[Refusal]:
+    """Return the definitions that keep the target's bootstrap from starting and that no step can change."""
+    now = "nothing was written by this run"
+    return definition_refusals(state.mesh.product, state.target.app_version, state.definitions, now)
+
+
+def definition_remarks(state: UpgradeState) -> list[Finding]:
+    """Return what there is to know about the definitions that the target's bootstrap overwrites or leaves alone."""
+    if not _bootstrap_starts(state):
+        return []
+    return definition_findings(state.mesh.product, state.base_version, state.target.app_version, state.definitions)
+
+
+def _bootstrap_starts(state: UpgradeState) -> bool:
+    live = state.mesh.deployment(state.mesh.product.bootstrap)
+    return helm_upgrade_needed(state) or live is None or not rollout_status(live).done
 
 
 def control_plane_steps(state: UpgradeState) -> list[Step]:
@@ -99,7 +130,7 @@ def _orphan_deployments(state: UpgradeState) -> Iterator[Step]:
 def _helm_upgrade(state: UpgradeState, needs: tuple[str, ...]) -> Step:
     helm, target = state.helm, state.target
     return Step(
-        ACTION,
+        ROLLBACK if target.revision else ACTION,
         ObjectRef("Release", helm.name, helm.namespace),
         why=_why_helm(state),
         risk="disruptive",
@@ -122,6 +153,8 @@ def _helm_upgrade(state: UpgradeState, needs: tuple[str, ...]) -> Step:
 
 def _why_helm(state: UpgradeState) -> str:
     helm, target = state.helm, state.target
+    if target.revision:
+        return f"back to revision {target.revision} ({target.name} {target.version})"
     if helm.chart_version != target.version:
         return f"{target.name} {helm.chart_version} → {target.version}"
     if helm.status != "deployed":

@@ -86,25 +86,26 @@ def is_downgrade(current: str, target: str) -> bool:
 
 
 def minor_path(current: str, target: str) -> list[Minor]:
-    """Return the minor versions to go through, the target's last; empty within one minor version or downwards.
+    """Return the minor versions to go through, upwards or downwards, the target's last; empty within one minor version.
 
     Supported is x.y.z to x.y.* and x.y+1.*, so 1.1.3 to 1.3.9 answers 1.2 and 1.3. Another major version answers only
     the target's line: nothing in between is known.
     """
     old, new = parse(current), parse(target)
-    if old is None or new is None or new.line <= old.line:
+    if old is None or new is None or new.line == old.line:
         return []
     if new.major != old.major:
         return [new.line]
-    return [Minor(new.major, minor) for minor in range(old.minor + 1, new.minor + 1)]
+    step = 1 if new.minor > old.minor else -1
+    return [Minor(new.major, minor) for minor in range(old.minor + step, new.minor + step, step)]
 
 
 def skips_minor(current: str, target: str) -> bool:
-    """Whether the way upwards leaves out a minor version, or changes the major one: neither is tested upstream."""
+    """Whether the way leaves out a minor version, or changes the major one: neither is tested upstream."""
     old, new = parse(current), parse(target)
     if old is None or new is None:
         return False
-    return len(minor_path(current, target)) > 1 or new.major > old.major
+    return len(minor_path(current, target)) > 1 or new.major != old.major
 
 
 def newest_of(line: Minor, available: Iterable[str]) -> str | None:

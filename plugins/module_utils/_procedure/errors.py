@@ -47,6 +47,10 @@ class Interrupted(LifecycleError):
     """The procedure stopped between two writes; running it again goes on from there."""
 
 
+class LeaseLost(Interrupted):
+    """The right to write is gone: somebody else may be at work by now."""
+
+
 class StepFailed(LifecycleError):
     """A step was tried and failed."""
 

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, LifecycleError, Refused, WriteConflict
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LeaseLost, LifecycleError, Refused, WriteConflict
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
 SECONDS = 15
@@ -98,7 +98,7 @@ class Lease:
         if not self._lost and time.monotonic() - self._renewed > self._patience:
             self._lost = f"it could not be renewed for {self._patience:g} s"
         if self._lost:
-            raise Interrupted(
+            raise LeaseLost(
                 "Stopped before the next write because the Lease was lost",
                 object=self._store.ref,
                 why=self._lost,

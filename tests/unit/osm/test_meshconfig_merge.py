@@ -22,8 +22,10 @@ from ansible_collections.meshops.lifecycle.tests.unit.osm.presets import PRESET_
 PROPERTY = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 
 
-def complete(live: Spec, old: Spec | None, new: Spec, user: Spec | None = None, target: str = "1.3.9") -> MergeResult:
-    return merge(live, old, new, user, OSM_EDGE, target_version=target, namespace="osm-system")
+def complete(
+    live: Spec, old: Spec | None, new: Spec, user: Spec | None = None, target: str = "1.3.9", *, downgrade: bool = False
+) -> MergeResult:
+    return merge(live, old, new, user, OSM_EDGE, target_version=target, namespace="osm-system", downgrade=downgrade)
 
 
 def driver_image(spec: Spec, name: str = "pipy") -> str:
@@ -195,12 +197,22 @@ def test_an_image_of_the_new_values_with_a_registry_is_taken_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("product", [OSM, FSM])
-def test_products_without_recorded_defaults_keep_their_images(product: Any) -> None:
+def test_without_recorded_defaults_the_image_of_the_old_preset_is_the_default(product: Any) -> None:
     field = product.sidecar_image_field
-    live, new = {"sidecar": {field: "example/proxy:1"}}, {"sidecar": {field: "example/proxy:2"}}
-    result = merge(live, {"sidecar": {field: "example/proxy:1"}}, new, None, product)
-    assert result.spec == live
-    assert findings(result, "changed-default-not-applied") != []
+    old, new = {"sidecar": {field: "example/proxy:1"}}, {"sidecar": {field: "example/proxy:2"}}
+    assert merge(old, old, new, None, product).spec == new
+    somebodys = {"sidecar": {field: "example/proxy:1-patched"}}
+    kept = merge(somebodys, old, new, None, product)
+    assert kept.spec == somebodys
+    assert findings(kept, "changed-default-not-applied") != []
+    assert merge(old, None, new, None, product).spec == old, "an unknown preset tells no default"
+
+
+def test_a_downgrade_takes_the_image_back_and_only_a_default() -> None:
+    live = installed(PRESET_1_3)
+    assert driver_image(complete(live, PRESET_1_3, PRESET_1_2, target="1.2.3", downgrade=True).spec) == "flomesh/pipy:0.70.0-46"
+    live["sidecar"]["sidecarDrivers"][0]["sidecarImage"] = "flomesh/pipy:latest"
+    assert driver_image(complete(live, PRESET_1_3, PRESET_1_2, target="1.2.3", downgrade=True).spec) == "flomesh/pipy:latest"
 
 
 def test_drivers_are_merged_by_name_and_keep_what_users_set() -> None:

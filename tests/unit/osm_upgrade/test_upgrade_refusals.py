@@ -12,10 +12,11 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product imp
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_refusals import (
     chart_refusals,
     mesh_config_refusals,
+    preserve_refusals,
     release_refusals,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
-from ansible_collections.meshops.lifecycle.tests.unit.osm_upgrade.states import helm
+from ansible_collections.meshops.lifecycle.tests.unit.osm_upgrade.states import helm, state
 
 SCHEMA = {"type": "object", "properties": {"traffic": {"type": "object", "properties": {"enableEgress": {"type": "boolean"}}}}}
 CONFIG = ObjectRef("MeshConfig", "osm-mesh-config", "osm-system")
@@ -52,7 +53,21 @@ def test_the_upstream_chart_is_refused_with_the_right_repository() -> None:
 
 def test_a_skipped_minor_names_the_stop_on_the_way() -> None:
     (refusal,) = chart_refusals(OSM_EDGE, helm("1.1.3"), "osm-edge", "1.3.9")
-    assert "1.2" in refusal.next
+    assert "chart_version: 1.2.3 now" in refusal.next
+
+
+def test_an_allowed_downgrade_goes_back_one_minor_version_at_most() -> None:
+    assert codes(chart_refusals(OSM_EDGE, helm("1.3.9"), "osm-edge", "1.2.3", may_go_down=True)) == []
+    (refusal,) = chart_refusals(OSM_EDGE, helm("1.3.9"), "osm-edge", "1.1.3", may_go_down=True)
+    assert refusal.code == "skips-minor"
+    assert "chart_version: 1.2.3 now" in refusal.next
+
+
+def test_a_meshconfig_that_is_preserved_must_have_what_the_version_needs() -> None:
+    mesh, target = state().mesh, state().target
+    assert codes(preserve_refusals("preserve", mesh, {}, target)) == ["interception-mode-missing"]
+    assert codes(preserve_refusals("preserve", mesh, {"traffic": {"interceptionMode": "none"}}, target)) == []
+    assert codes(preserve_refusals("merge", mesh, {}, target)) == []
 
 
 @pytest.mark.parametrize(
