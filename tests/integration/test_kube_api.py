@@ -467,9 +467,7 @@ def test_helm_refusals_have_types(helm: Helm, helm_program: str, api: Api, chart
     assert failed.value.why
 
 
-def test_what_somebody_else_set_is_set_back_by_every_helm(
-    helm: Helm, api: Api, api_cluster: Cluster, chart: str, installed: str
-) -> None:
+def test_what_somebody_else_set_is_set_back_by_every_helm(helm: Helm, api: Api, api_cluster: Cluster, chart: str, installed: str) -> None:
     patch = ["patch", "configmap", "fixture", "-n", installed, "--type=merge", "-p", '{"data":{"level":"mine","own":"kept"}}']
     api_cluster.kubectl(*patch)
     release = read_release(api, installed, "demo", 1)

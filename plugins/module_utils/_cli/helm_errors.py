@@ -87,7 +87,9 @@ class FieldConflict(HelmError):
 
     def __init__(self, msg: str, *, output: str, conflicts: Sequence[OwnedFields]) -> None:
         self.conflicts = list(conflicts)
-        next_step = "put what is wanted into the chart's values and let its owner give the field up (pause an operator or GitOps controller)"
+        next_step = (
+            "put what is wanted into the chart's values and let the owner give the field up (pause a GitOps controller, for instance)"
+        )
         super().__init__(msg, output=output, object=self.conflicts[0].object, why="; ".join(map(str, self.conflicts)), next=next_step)
         self.details["conflicts"] = [
             {**conflict.object.as_dict(), "owner": conflict.owner, "fields": list(conflict.fields)} for conflict in self.conflicts

@@ -96,9 +96,7 @@ SETS: dict[str, BinarySet] = {
         },
     ),
     "helm": BinarySet(binaries={"helm": "helm.sh/helm/v3/cmd/helm"}, seconds=20, linked=_helm_3_linked(HELM_VERSION, 36), pins="clients"),
-    "helm-3.14": BinarySet(
-        binaries={"helm": "helm.sh/helm/v3/cmd/helm"}, seconds=75, linked=_helm_3_linked(OLDEST_HELM_VERSION, 29)
-    ),
+    "helm-3.14": BinarySet(binaries={"helm": "helm.sh/helm/v3/cmd/helm"}, seconds=75, linked=_helm_3_linked(OLDEST_HELM_VERSION, 29)),
     "helm-4": BinarySet(binaries={"helm": "helm.sh/helm/v4/cmd/helm"}, seconds=95, linked=_HELM_4_LINKED),
 }
 

@@ -50,7 +50,8 @@ IMMUTABLE = (
     "v1.LabelSelector{}: field is immutable"
 )
 IMMUTABLE_4 = (
-    'level=WARN msg="upgrade failed" name=osm error="server-side apply failed for object osm-system/osm-controller apps/v1, Kind=Deployment: '
+    'level=WARN msg="upgrade failed" name=osm error="server-side apply failed for object osm-system/osm-controller apps/v1, '
+    "Kind=Deployment: "
     'Deployment.apps \\"osm-controller\\" is invalid: spec.selector: Invalid value: {\\"matchLabels\\":{}}: field is immutable"\n'
     "Error: UPGRADE FAILED: server-side apply failed for object osm-system/osm-controller apps/v1, Kind=Deployment: "
     'Deployment.apps "osm-controller" is invalid: spec.selector: Invalid value: {"matchLabels":{}}: field is immutable\n'
@@ -144,11 +145,11 @@ def test_an_immutable_field_is_named(text: str) -> None:
 def test_owners_of_conflicting_fields_are_named() -> None:
     error = error_of(CONFLICT)
     assert isinstance(error, helm_errors.FieldConflict)
+    container = '.spec.template.spec.containers[name="main"]'
     assert [str(conflict) for conflict in error.conflicts] == [
         "ConfigMap default/fixture: .data.level belongs to kubectl-patch",
         "Deployment default/fixture: .spec.replicas belongs to kube-controller-manager",
-        'Deployment default/fixture: .spec.template.spec.containers[name="main"].image, '
-        '.spec.template.spec.containers[name="main"].command belong to kubectl-set',
+        f"Deployment default/fixture: {container}.image, {container}.command belong to kubectl-set",
     ]
     assert error.details["conflicts"][0]["owner"] == "kubectl-patch"
 
