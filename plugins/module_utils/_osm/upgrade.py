@@ -139,6 +139,9 @@ class MeshUpgrade:
         if old_preset is None:
             old_preset = rendered_preset(parse_manifest(base.manifest), mesh.product.preset_config_map)
         completed = self._completed(mesh, values, target, old_preset, memory, down) if mesh.mesh_config is not None else None
+        if completed is not None and completed.changes and memory.preset_spec is None:
+            old_preset = self._first_preset(mesh) or old_preset
+            completed = self._completed(mesh, values, target, old_preset, memory, down)
         if completed is not None and schema is not None and bootstrap_settled(mesh, target.app_version):
             completed = without_unknown(completed, schema, mesh)
         state = UpgradeState(
@@ -216,6 +219,19 @@ class MeshUpgrade:
         if key not in self._bases:
             self._bases[key] = read_release(self._api, mesh.release.namespace, mesh.release.name, revision)
         return self._bases[key]
+
+    def _first_preset(self, mesh: Mesh) -> Spec | None:
+        """Return the preset of the oldest revision that is kept: a MeshConfig that nobody completed since then was made of it.
+
+        A key that it had as a zero and that is absent means that zero, whatever the chart's default has become by now.
+        """
+        ran = [info.revision for info in mesh.release_history if info.status in ("deployed", "superseded")]
+        if mesh.release is None or not ran or min(ran) == mesh.release.revision:
+            return None
+        key = (mesh.release.name, min(ran))
+        if key not in self._bases:
+            self._bases[key] = read_release(self._api, mesh.release.namespace, *key)
+        return rendered_preset(parse_manifest(self._bases[key].manifest), mesh.product.preset_config_map)
 
     def _no_release(self, mesh: Mesh) -> Refused:
         return Refused(
