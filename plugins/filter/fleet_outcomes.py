@@ -70,7 +70,8 @@ _value:
       description: The version found.
       type: str
     after:
-      description: The version that is there now, or for V(planned) would be. Empty when it is not known.
+      description: The version that is there now (also after a rollback that is proven), or for V(planned) would be. Empty when it is not
+        known.
       type: str
     target:
       description: What the procedure worked on, for instance V(osm-system/osm).
@@ -104,6 +105,10 @@ _value:
       type: dict
     steps:
       description: What became of each step.
+      type: list
+      elements: dict
+    rollback:
+      description: What became of each step of the way back, when an upgrade that failed was taken back.
       type: list
       elements: dict
     findings:
@@ -151,12 +156,14 @@ def _record(host: str, plan: Mapping[str, Any], apply: Mapping[str, Any], twins:
     summary = {**(plan.get("summary") or {}), **(apply.get("summary") or {})}
     outcome, reason, next_step = _applied(apply) if apply else _planned(plan, twins)
     at_rest = outcome in ("planned", "changed", "unchanged")
+    rollback = apply.get("rollback") or {}
+    rolled_back_to = str(rollback.get("version") or "") if rollback.get("proven") else ""
     return {
         "cluster": host,
         "outcome": outcome,
         "changed": bool(result.get("changed")) and outcome not in ("unplanned", "refused"),
         "before": str(summary.get("before") or ""),
-        "after": str(summary.get("after") or "") if at_rest else "",
+        "after": str(summary.get("after") or "") if at_rest else rolled_back_to,
         "target": str((plan.get("plan") or {}).get("target") or ""),
         "plan_id": str((plan.get("plan") or {}).get("id") or ""),
         "duration": round(float(result.get("duration") or 0), 1),
@@ -166,6 +173,7 @@ def _record(host: str, plan: Mapping[str, Any], apply: Mapping[str, Any], twins:
         "uid": str((result.get("cluster") or {}).get("uid") or ""),
         "stale_pods": int(summary.get("stale_pods") or 0),
         "plan": plan.get("plan") or {},
+        "rollback": rollback.get("steps") or [],
         **{key: result.get(key) or [] for key in ("steps", "findings", "refresh")},
     }
 

@@ -100,8 +100,8 @@ class MeshUpgrade:
         waits = Waits(self._api, self._mesh, self._deadline, self._progress)
 
         def before_mesh_config() -> None:
-            if self._going_down():
-                # The older bootstrap writes its definitions first, so that what they lack is gone when the MeshConfig is put back.
+            if self._comes_back():
+                # The other bootstrap writes its definitions first, so that what they lack is gone when the MeshConfig is put back.
                 waits.for_rollouts(self._rendered_names())
             waits.for_mesh_config(self._wanted_spec(), self._goal.app_version, lambda: self._look()[1])
 
@@ -172,7 +172,8 @@ class MeshUpgrade:
         """Return what the MeshConfig is to be."""
         preserve = self._goal.request.mesh_config_policy == "preserve"
         live = mesh.mesh_config_spec
-        if down and memory.spec is not None and memory.written is not None and memory.version == target.version:
+        comes_back = bool(target.revision) or (down and memory.version == target.version)
+        if comes_back and memory.spec is not None and memory.written is not None:
             back = restore(live, memory.spec, memory.written, mesh.mesh_config_ref)
             given = merge(back.spec, None, {}, values.mesh_config, mesh.product, namespace=mesh.namespace)
             return MergeResult(given.spec, [*back.changes, *given.changes], back.findings)
@@ -243,8 +244,8 @@ class MeshUpgrade:
             "mesh first (helm install with the same chart and values takes over objects that carry the release's annotations)",
         )
 
-    def _going_down(self) -> bool:
-        return self._last is not None and self._last.downgrade
+    def _comes_back(self) -> bool:
+        return self._last is not None and (self._last.downgrade or self._last.target.revision > 0)
 
     def _targeted(self) -> tuple[TargetValues, TargetChart]:
         if self._latest is None:

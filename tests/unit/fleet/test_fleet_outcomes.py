@@ -84,6 +84,15 @@ def test_a_failure_that_wrote_something_is_a_change() -> None:
     assert (record["changed"], record["after"], record["next"]) == (True, "", "start it")
 
 
+def test_a_rollback_tells_its_steps_and_where_it_led_to() -> None:
+    steps = [{"id": "helm_rollback:Release/osm", "phase": "control_plane", "outcome": "done", "duration": 1.0, "message": ""}]
+    failed = applied(failed=True, msg="it broke", rollback={"proven": True, "version": "1.2.3", "steps": steps})
+    record = only(planned(), failed)
+    assert (record["outcome"], record["after"], record["rollback"]) == ("failed", "1.2.3", steps)
+    unproven = only(planned(), applied(failed=True, msg="it broke", rollback={"proven": False, "steps": steps}))
+    assert unproven["after"] == ""
+
+
 def test_a_plan_that_may_not_be_applied_is_refused() -> None:
     record = only(planned(findings=[{**FINDING, "code": "apply-needs-permissions"}]))
     assert (record["outcome"], record["reason"], record["next"]) == ("refused", "egress stays closed", "set it")
