@@ -17,6 +17,7 @@ import yaml
 from charts import values_schema
 from charts.repository import DERIVED, ChartRepository, chart_archive, product_and_version, releases, write_chart
 from sandboxlib import mesh, paths
+from sandboxlib.apps import manifest
 from sandboxlib.binaries import binary
 from sandboxlib.errors import SandboxError
 from sandboxlib.options import Options
@@ -321,3 +322,13 @@ def test_a_mesh_has_the_name_and_the_namespace_of_its_product() -> None:
     assert called(Options()) == called(Options(mesh="osm=1.2.4")) == called(Options(mesh="osm-edge=1.1.3")) == ("osm", "osm-system")
     assert called(Options(mesh="fsm=1.5.1")) == ("fsm", "fsm-system")
     assert called(Options(mesh="fsm=1.5.1", mesh_name="shop", mesh_namespace="shops")) == ("shop", "shops")
+
+
+def test_applications_are_enrolled_with_the_keys_of_the_product() -> None:
+    def keys(options: Options) -> set[str]:
+        namespaces = [item["metadata"] for item in yaml.safe_load(manifest(options))["items"] if item["kind"] == "Namespace"]
+        return {key for metadata in namespaces for key in (*metadata.get("labels", {}), *metadata.get("annotations", {}))}
+
+    names = {"monitored-by", "ignore", "sidecar-injection", "metrics"}
+    assert keys(Options(mesh="osm=1.2.4", apps="bookstore")) == {f"openservicemesh.io/{name}" for name in names}
+    assert keys(Options(mesh="fsm=1.5.1", apps="bookstore")) == {f"flomesh.io/{name}" for name in names}
