@@ -31,7 +31,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_
     overlay,
     same,
 )
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import Product
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import FSM, Product
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.releases import SidecarImage, default_sidecar_images
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding, Severity
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -42,6 +42,12 @@ _MISSING: Any = object()
 _OPENS_THE_MESH: dict[Path, str] = {
     ("traffic", "enablePermissiveTrafficPolicyMode"): "the new default lets every service talk to every other one without a policy",
     ("traffic", "enableEgress"): "the new default lets pods reach everything outside the mesh",
+}
+
+# Values that mean the same under another name. The controller of fsm 1.5 starts its sidecar driver only for ``PodLevel``
+# (fsm v1.5.1 cmd/fsm-controller/fsm-controller.go, pkg/constants/constants.go), which was ``iptables`` until 1.4.
+_RENAMED: dict[tuple[str, Path], tuple[tuple[str, str], ...]] = {
+    (FSM.id, ("traffic", "interceptionMode")): (("iptables", "PodLevel"),),
 }
 
 
@@ -69,7 +75,7 @@ def merge(
     * A key that live lacks is added from the new preset. Where the *old* preset had a zero value, an absent key is that
       zero (Go's typed client leaves zeros out): it is no gap, and a new default does not move it. The zero is then
       written out, because a later run, whose old preset is this new one, could not tell any more.
-    * A key that live has stays, except a sidecar image that is still the default of a release before
+    * A key that live has stays, except a value that the target version calls by another name, and a sidecar image that is still the default of a release before
       ``target_version`` (with ``downgrade``: of any other release), or the old preset's; registry and mirror are kept.
     * ``user_spec`` (a partial spec) wins over everything.
     * Nothing is removed. A changed default that is not applied becomes a finding ``changed-default-not-applied``.
@@ -192,6 +198,11 @@ class _Completion:
                 self._whys[path] = f"still the default sidecar image of another {self._product.title} release"
                 if moved.registry and moved != image and not read_image(wanted).registry:
                     self._image_needed(path, live_value, live[key])
+                return
+        for names in _RENAMED.get((self._product.id, path), ()):
+            if live_value in names and new_value in names and live_value != new_value:
+                live[key] = new_value
+                self._whys[path] = f"the target version calls {live_value} so"
                 return
         if old_value is not _MISSING and not same(old_value, new_value) and not same(live_value, new_value):
             self._not_applied(path, live_value, old_value, new_value)

@@ -389,3 +389,16 @@ def test_every_value_of_the_user_is_in_the_result(live: Spec, old: Spec | None, 
 @given(live=specs, old=st.none() | specs, new=specs)
 def test_a_completed_spec_has_no_gaps_but_those_that_nobody_may_fill(live: Spec, old: Spec | None, new: Spec) -> None:
     assert gaps(complete(live, old, new).spec, new) == []
+
+
+@pytest.mark.parametrize(
+    ("live", "new", "expected"), [("iptables", "PodLevel", "PodLevel"), ("ebpf", "PodLevel", "ebpf"), ("PodLevel", "iptables", "iptables")]
+)
+def test_a_mode_that_fsm_renamed_keeps_its_meaning(live: str, new: str, expected: str) -> None:
+    def spec(mode: str) -> dict[str, Any]:
+        return {"traffic": {"interceptionMode": mode}}
+
+    result = merge(spec(live), spec("iptables"), spec(new), None, FSM)
+    assert result.spec == spec(expected)
+    assert bool(findings(result, "changed-default-not-applied")) == (expected == "ebpf")
+    assert merge(spec("iptables"), None, spec("PodLevel"), None, OSM_EDGE).spec == spec("iptables")
