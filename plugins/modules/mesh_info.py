@@ -16,8 +16,10 @@ description:
     components, MeshConfig, namespaces, webhooks and CustomResourceDefinitions, counts the pods of its data plane, and says what is wrong.
   - A mesh is found by any one of its parts (a Deployment, the Helm release, a webhook configuration, the MeshConfig), so that an
     interrupted upgrade and the remains of an uninstallation show as well.
+  - Products beside each other are told apart, with the CustomResourceDefinitions that they share and the names that they quarrel about.
+  - Why a component is not ready is read from the status of its pods, with what usually helps.
   - Changes nothing. Lists are read in pages and reduced while they are read, so the number of requests grows with pages of 500 pods
-    and not with namespaces.
+    and not with namespaces. A cluster without any trace of the family costs about a dozen requests.
 options:
   mesh_name:
     description:
@@ -30,7 +32,8 @@ options:
     type: str
   data_plane:
     description:
-      - Whether to read the pods of the whole cluster, to count the sidecars that are there, stale or missing.
+      - Whether to read the pods of the whole cluster, to count the sidecars that are there, stale or missing, and the Secrets of
+        sidecars (their metadata), to count those that nothing uses.
     type: bool
     default: true
 extends_documentation_fragment:
@@ -45,8 +48,10 @@ notes:
   - "A ClusterRole for all of it allows C(list) for C(namespaces), C(pods), C(services), C(secrets), C(deployments.apps),
     C(daemonsets.apps), C(replicasets.apps), C(endpointslices.discovery.k8s.io),
     C(mutatingwebhookconfigurations.admissionregistration.k8s.io), C(validatingwebhookconfigurations.admissionregistration.k8s.io),
-    C(customresourcedefinitions.apiextensions.k8s.io), C(meshconfigs.config.openservicemesh.io) and C(meshconfigs.config.flomesh.io),
-    and C(get) for C(namespaces), C(secrets), C(configmaps) and C(customresourcedefinitions.apiextensions.k8s.io)."
+    C(customresourcedefinitions.apiextensions.k8s.io), C(meshconfigs.config.openservicemesh.io), C(meshconfigs.config.flomesh.io),
+    C(jobs.batch), C(serviceaccounts), C(clusterroles.rbac.authorization.k8s.io) and C(clusterrolebindings.rbac.authorization.k8s.io),
+    and C(get) for C(namespaces), C(secrets), C(configmaps), C(services), C(deployments.apps) and
+    C(customresourcedefinitions.apiextensions.k8s.io)."
   - The version label of webhook configurations is compared only to warn about an uninstallation that would leave them behind. The mesh
     is never found by it, because control planes do not update it.
 seealso:
@@ -75,6 +80,13 @@ EXAMPLES = r"""
     mesh_name: osm
     data_plane: false
   register: mesh
+
+- name: Say why a component is not ready, and what usually helps
+  ansible.builtin.debug:
+    msg: "{{ item.name }}: {{ item.message }}. What helps: {{ item.diagnosis | map(attribute='remedy') | join('; ') }}"
+  loop: "{{ mesh.meshes[0].components | rejectattr('rolled_out') }}"
+  loop_control:
+    label: "{{ item.name }}"
 
 - name: Stop when something about it is in error
   ansible.builtin.assert:
@@ -150,19 +162,32 @@ meshes:
       description:
         - Deployments and DaemonSets of the control plane, with their pod counts and the words of C(kubectl rollout status), followed by
           what keeps their pods from being ready.
+        - C(version) is what the image says (its version label, when the image has a digest or a tag that is no version), C(chart_version)
+          the C(appVersion) of the chart that wrote its command line. A component whose two versions do not belong together has the finding
+          C(component-image-mismatch).
+        - C(diagnosis) has one entry for each thing that holds a component back that is not rolled out, with a cause in a stable word
+          (such as V(unschedulable), V(image-pull), V(crash-loop), V(init)), its object, and what usually helps.
       type: list
       elements: dict
       sample:
         - name: osm-controller
           kind: Deployment
           version: 1.2.3
+          chart_version: 1.2.3
           images: ["flomesh/pipy-repo:0.70.0-46", "flomesh/osm-edge-controller:1.2.3"]
           desired: 1
           updated: 1
-          ready: 1
-          available: 1
-          rolled_out: true
-          message: deployment "osm-controller" successfully rolled out
+          ready: 0
+          available: 0
+          rolled_out: false
+          message: >-
+            Waiting for deployment "osm-controller" rollout to finish: 0 of 1 updated replicas are available...;
+            Unschedulable: 0/3 nodes are available: 3 Insufficient cpu.
+          diagnosis:
+            - object: {kind: Pod, namespace: osm-system, name: osm-controller-6d4f7c5b9-x2x7k}
+              cause: unschedulable
+              message: "Unschedulable: 0/3 nodes are available: 3 Insufficient cpu."
+              remedy: make room on the nodes, or lower the resource requests in the chart values
     mesh_config:
       description:
         - What the MeshConfig says, C(null) when there is none. RV(meshes[].mesh_config.sidecar_image) and
@@ -281,6 +306,12 @@ meshes:
       elements: dict
       sample:
         - {name: meshconfigs.config.openservicemesh.io, versions: [v1alpha2, v1alpha1], storage: v1alpha2, conversion: None}
+    reconciler:
+      description:
+        - Whether the reconciler of the mesh is on (C(osm.enableReconciler)), in which Deployments it runs, and the number of definitions
+          and webhook configurations that it looks after. It takes back what others change in them.
+      type: dict
+      sample: {enabled: false, components: [], crds: 0, webhooks: 0}
     ca_secret:
       description: Whether the Secret with the mesh's root certificate exists; C(null) when that may not be read.
       type: bool
@@ -314,10 +345,58 @@ meshes:
           description: What to do.
           type: str
           sample: complete the MeshConfig by running the upgrade to the same version again, or mesh_config
+shared_crds:
+  description:
+    - CustomResourceDefinitions that more than one mesh uses, such as those of SMI. Each bootstrap overwrites them with its own when it
+      starts, and removing them takes away the other mesh's objects.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the definition.
+      type: str
+      sample: traffictargets.access.smi-spec.io
+    versions:
+      description: Versions that it serves.
+      type: list
+      elements: str
+      sample: [v1alpha3]
+    used_by:
+      description: The meshes that use it, with product, name and namespace.
+      type: list
+      elements: dict
+      sample:
+        - {product: fsm, name: fsm, namespace: fsm-system}
+        - {product: osm-edge, name: osm, namespace: osm-system}
+leftovers:
+  description:
+    - What earlier versions, hooks and meshes that are gone left in the cluster. What is wrong with it is in RV(findings), and with the mesh
+      when it is there.
+  returned: success
+  type: dict
+  contains:
+    bootstrap_secrets:
+      description: Number of the sidecars' bootstrap Secrets, C(null) when O(data_plane=false) or when they or the pods may not be read.
+      type: int
+      sample: 14
+    orphaned_bootstrap_secrets:
+      description: Number of those that no pod mounts and no pod owns, C(null) likewise.
+      type: int
+      sample: 0
+    hooks:
+      description:
+        - Objects of the charts' hooks (C(<release>-cleanup), C(<release>-preinstall)) that Helm did not remove. C(state) is that of a Job,
+          V(failed), V(running) or V(done), and empty for others.
+      type: list
+      elements: dict
+      sample:
+        - {kind: Job, name: osm-cleanup, namespace: osm-system, state: failed}
 findings:
   description:
     - Findings that are about the cluster and not about one mesh, in the same form. Namespaces labelled for a mesh that does not exist,
-      products side by side, what could not be read.
+      meshes side by side and what they quarrel about, webhooks, definitions and hooks that belong to no mesh any more, what could not be
+      read.
   returned: success
   type: list
   elements: dict
@@ -349,7 +428,7 @@ import time
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.module import LifecycleModule, lifecycle_spec, run
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import discover
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_survey import survey
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report import report
 
 
@@ -357,7 +436,7 @@ def mesh_info(module: LifecycleModule) -> dict[str, Any]:
     """Observe the cluster and report."""
     started = time.time()
     connection, options = module.connection, module.params
-    observed = discover(connection.api, mesh_name=options["mesh_name"], data_plane=options["data_plane"])
+    observed = survey(connection.api, mesh_name=options["mesh_name"], data_plane=options["data_plane"])
     result = report(observed, now=started, mesh_name=options["mesh_name"], namespace=options["mesh_namespace"])
     cluster = {"server": connection.server, "uid": connection.uid}
     return {**result, "cluster": cluster, "duration": round(time.time() - started, 3)}

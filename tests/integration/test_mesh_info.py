@@ -27,9 +27,12 @@ AGENT = "meshops.lifecycle/"
 READ = ["get", "list"]
 # As the module's documentation has it.
 DOCUMENTED_RULES: list[Result] = [
-    {"apiGroups": [""], "resources": ["namespaces", "pods", "services", "secrets"], "verbs": ["list"]},
-    {"apiGroups": [""], "resources": ["namespaces", "secrets", "configmaps"], "verbs": ["get"]},
+    {"apiGroups": [""], "resources": ["namespaces", "pods", "services", "secrets", "serviceaccounts"], "verbs": ["list"]},
+    {"apiGroups": [""], "resources": ["namespaces", "secrets", "configmaps", "services"], "verbs": ["get"]},
     {"apiGroups": ["apps"], "resources": ["deployments", "daemonsets", "replicasets"], "verbs": ["list"]},
+    {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]},
+    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list"]},
+    {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles", "clusterrolebindings"], "verbs": ["list"]},
     {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list"]},
     {
         "apiGroups": ["admissionregistration.k8s.io"],

@@ -86,6 +86,13 @@ def sites(evidence: Evidence) -> list[Site]:
     return sorted(set(found))
 
 
+def stray_webhooks(evidence: Evidence) -> tuple[Webhook, ...]:
+    """Return the webhook configurations of the family that lead to no Service that a control plane has."""
+    places = sites(evidence)
+    strays = (hook for hook in evidence.webhooks if not any(_points_to(hook, site) for site in places))
+    return tuple(sorted(strays, key=lambda hook: hook.ref))
+
+
 def site_of_release(release: Release) -> Site | None:
     """Return where a release puts its control plane, None when it is not one of the family.
 
@@ -161,7 +168,7 @@ def _mesh(evidence: Evidence, site: Site, details: SiteDetails) -> Mesh:
         name=_mesh_name(product, core, release, webhooks, evidence),
         namespace=site.namespace,
         deployments=deployments,
-        daemon_sets=details.daemon_sets,
+        daemon_sets=[item for item in details.daemon_sets if _belongs(item, site)],
         release_ref=release_ref,
         release=release,
         release_history=history,
@@ -169,8 +176,8 @@ def _mesh(evidence: Evidence, site: Site, details: SiteDetails) -> Mesh:
         preset_spec=preset_spec(details.preset),
         webhooks=webhooks,
         endpoints=details.endpoints,
-        pods=tuple(details.pods),
-        replica_sets=tuple(details.replica_sets),
+        pods=tuple(pod for pod in details.pods if _COMPONENT_APPS.get(pod.app) == site.prefix),
+        replica_sets=tuple(item for item in details.replica_sets if _COMPONENT_APPS.get(item.app) == site.prefix),
         ca_secret=details.ca_secret,
     )
 

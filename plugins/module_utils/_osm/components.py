@@ -9,33 +9,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import ControlPlanePod, Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.diagnosis import troubles
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.diagnosis import Trouble, troubles
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.rollout import Replicas, Rollout, replicas, rollout_status
 
 
 class Component(NamedTuple):
-    """A Deployment or DaemonSet of a control plane; ``problems`` are what keeps its pods from being ready."""
+    """A Deployment or DaemonSet of a control plane; ``troubles`` are what keeps its pods from being ready.
+
+    ``version`` is what its image says, ``chart_version`` that of the chart which wrote its command line.
+    """
 
     ref: ObjectRef
     version: str
+    chart_version: str
     images: tuple[str, ...]
     replicas: Replicas
     rollout: Rollout
-    problems: tuple[str, ...]
+    troubles: tuple[Trouble, ...]
+
+    @property
+    def message(self) -> str:
+        """How far it has rolled out, and what holds it back."""
+        return "; ".join(dict.fromkeys((self.rollout.message, *(trouble.message for trouble in self.troubles))))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the public form that results carry."""
-        message = "; ".join((self.rollout.message, *self.problems))
         return {
             "name": self.ref.name,
             "kind": self.ref.kind,
             "version": self.version,
+            "chart_version": self.chart_version,
             "images": [*self.images],
             **self.replicas._asdict(),
             "rolled_out": self.rollout.done,
-            "message": message,
+            "message": self.message,
+            "diagnosis": [
+                {"object": item.object.as_dict(), "cause": item.cause, "message": item.message, "remedy": item.remedy}
+                for item in self.troubles
+            ],
         }
 
 
@@ -55,14 +68,19 @@ def _component(mesh: Mesh, workload: Mapping[str, Any]) -> Component:
     name = workload["metadata"]["name"]
     containers = workload["spec"]["template"]["spec"].get("containers") or ()
     rollout = rollout_status(workload)
-    pods = (pod for pod in mesh.pods if pod.app == name and not pod.ready and not pod.terminating)
-    told = [trouble.message for trouble in troubles([workload], ())] + [problem for pod in pods for problem in pod.problems]
-    problems = dict.fromkeys(told) if not rollout.done else ()
+    pods = (pod for pod in mesh.pods if _runs(pod, name) and not pod.ready and not pod.terminating)
+    found = [*troubles([workload], ()), *(trouble for pod in pods for trouble in pod.troubles)]
     return Component(
         ref=ObjectRef(workload["kind"], name, mesh.namespace),
         version=mesh.version_of(name),
+        chart_version=mesh.chart_version_of(name),
         images=tuple(container.get("image", "") for container in containers),
         replicas=replicas(workload),
         rollout=rollout,
-        problems=tuple(problems),
+        troubles=tuple(found) if not rollout.done else (),
     )
+
+
+def _runs(pod: ControlPlanePod, component: str) -> bool:
+    """Whether a pod belongs to that Deployment or DaemonSet: the label ``app`` of jaeger's pods is not the name of its Deployment."""
+    return component in (pod.app, pod.owner, pod.owner.rpartition("-")[0])

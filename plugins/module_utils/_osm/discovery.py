@@ -43,6 +43,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.assembly im
     release_annotation,
     release_candidates,
     sites,
+    stray_webhooks,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.crds import crds_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_parts import (
@@ -56,7 +57,8 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_p
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed, PodTraits, ReleaseRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS, Product
 
-_FAMILY = f"app.kubernetes.io/name in ({','.join(dict.fromkeys(product.app_name for product in PRODUCTS))})"
+# Label selector of what a chart or a component of the family made.
+FAMILY = f"app.kubernetes.io/name in ({','.join(dict.fromkeys(product.app_name for product in PRODUCTS))})"
 _COMPONENTS = f"app in ({','.join(dict.fromkeys(name for product in PRODUCTS for name in product.deployments))})"
 # A CRD is mostly schema, up to 200 kB of it.
 _CRDS_PER_PAGE = 20
@@ -68,13 +70,13 @@ def discover(api: Api, *, mesh_name: str | None = None, data_plane: bool = True)
     Number of requests: about 15, one more per 500 pods, namespaces or release revisions, and 7 per mesh. Raises KubeError; a part that
     the user may not read (except Deployments and Namespaces) is named in ``Observed.unknown`` instead.
     """
-    discovery = _Discovery(api)
+    discovery = Discovery(api)
     discovery.read_cluster(data_plane=data_plane)
     discovery.read_releases(mesh_name)
     return discovery.read_sites()
 
 
-class _Discovery:
+class Discovery:
     """Collects evidence in three rounds of concurrent requests: cluster-wide lists, records by name, the control planes' namespaces."""
 
     def __init__(self, api: Api) -> None:
@@ -104,7 +106,7 @@ class _Discovery:
         details = {site: SiteDetails() for site in sites(self._evidence)}
         reads = [read for site, detail in details.items() for read in self._site_reads(site, detail)]
         reads += [read for site in details for read in self._unlabelled_deployment_reads(site)]
-        self._run([*reads, *self._unlabelled_crd_reads(assemble(self._evidence, details))])
+        self._run([*reads, *self._unlabelled_crd_reads(assemble(self._evidence, details)), *self._further_reads()])
         return Observed(
             server=self._api.server,
             meshes=assemble(self._evidence, details),
@@ -112,7 +114,12 @@ class _Discovery:
             crds=self._evidence.crds,
             data_plane=self._pods,
             unknown=self._unknown,
+            stray_webhooks=stray_webhooks(self._evidence),
         )
+
+    def _further_reads(self) -> list[Callable[[], None]]:
+        """Return what else is read in the third round."""
+        return []
 
     def _run(self, reads: list[Callable[[], None]]) -> None:
         self._api.map(lambda read: read(), reads)
@@ -133,17 +140,17 @@ class _Discovery:
         self._evidence.namespaces = {item["metadata"]["name"]: reduction.namespace_facts(item) for item in found}
 
     def _read_deployments(self) -> None:
-        self._evidence.deployments = [reduction.workload(item) for item in self._api.list(DEPLOYMENT, label_selector=_FAMILY)]
+        self._evidence.deployments = [reduction.workload(item) for item in self._api.list(DEPLOYMENT, label_selector=FAMILY)]
 
     def _read_webhooks(self, kind: Kind) -> None:
         self._optional(
             f"{WEBHOOKS} ({kind.kind})",
-            lambda: self._evidence.webhooks.extend(map(reduction.webhook, self._api.list(kind, label_selector=_FAMILY))),
+            lambda: self._evidence.webhooks.extend(map(reduction.webhook, self._api.list(kind, label_selector=FAMILY))),
         )
 
     def _read_crds(self) -> None:
         def read() -> None:
-            found = map(reduction.custom_resource, self._api.list(CRD, label_selector=_FAMILY, limit=_CRDS_PER_PAGE))
+            found = map(reduction.custom_resource, self._api.list(CRD, label_selector=FAMILY, limit=_CRDS_PER_PAGE))
             self._evidence.crds = {crd.name: crd for crd in found}
 
         self._optional(CRDS, read)
@@ -169,10 +176,12 @@ class _Discovery:
 
     def _read_pods(self) -> None:
         def read() -> None:
-            traits = map(reduction.pod_traits, self._api.list(POD))
-            self._pods = Counter(item for item in traits if item is not None)
+            self._pods = Counter(item for item in self._traits(self._api.list(POD)) if item is not None)
 
         self._optional(DATA_PLANE, read)
+
+    def _traits(self, pods: Iterator[dict[str, Any]]) -> Iterator[PodTraits | None]:
+        return map(reduction.pod_traits, pods)
 
     # What is read by name
 
@@ -214,7 +223,7 @@ class _Discovery:
             details.replica_sets = [reduction.replica_set(item) for item in api.list(REPLICASET, namespace, label_selector=_COMPONENTS)]
 
         def daemon_sets() -> None:
-            details.daemon_sets = [reduction.workload(item) for item in api.list(DAEMONSET, namespace, label_selector=_FAMILY)]
+            details.daemon_sets = [reduction.workload(item) for item in api.list(DAEMONSET, namespace, label_selector=FAMILY)]
 
         def preset() -> None:
             details.preset = api.get_or_none(CONFIGMAP, product.preset_config_map, namespace)

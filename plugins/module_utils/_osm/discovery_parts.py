@@ -11,6 +11,7 @@ DATA_PLANE = "data plane"
 WEBHOOKS = "webhooks"
 CRDS = "CRDs"
 MESH_CONFIGS = "MeshConfigs"
+HOOKS = "hook leftovers"
 
 
 def preset_part(namespace: str) -> str:

@@ -7,14 +7,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import Release, ReleaseInfo
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.images import read_image
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.leftovers import Leftovers
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import Product
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.versions import parse
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.diagnosis import Trouble
 
 Object = Mapping[str, Any]
 
@@ -79,7 +81,7 @@ class NamespaceFacts(NamedTuple):
 
 
 class ControlPlanePod(NamedTuple):
-    """A pod of a control plane; ``problems`` are sentences about what keeps it from being ready."""
+    """A pod of a control plane; ``troubles`` are what keeps it from being ready."""
 
     name: str
     app: str
@@ -88,7 +90,7 @@ class ControlPlanePod(NamedTuple):
     ready: bool
     terminating: bool
     owner: str
-    problems: tuple[str, ...]
+    troubles: tuple[Trouble, ...]
 
 
 class ReplicaSetFacts(NamedTuple):
@@ -189,9 +191,13 @@ class Mesh:
             return ""
         containers = deployment["spec"]["template"]["spec"].get("containers") or ()
         image = next((container.get("image", "") for container in containers if container.get("name") == component), "")
-        tag = read_image(image).tag
-        label = (deployment["metadata"].get("labels") or {}).get("app.kubernetes.io/version", "")
-        return tag if parse(tag) is not None or not label else str(label)
+        tag, label = read_image(image).tag, self.chart_version_of(component)
+        return tag if parse(tag) is not None or not label else label
+
+    def chart_version_of(self, component: str) -> str:
+        """Return the ``appVersion`` of the chart that a Deployment was rendered from, which is its version label; empty without one."""
+        labels = (self.deployment(component) or {}).get("metadata", {}).get("labels") or {}
+        return str(labels.get("app.kubernetes.io/version") or "")
 
     @property
     def version(self) -> str:
@@ -229,7 +235,7 @@ class Observed:
     """Everything that was read of one cluster.
 
     ``data_plane`` counts pods by their traits, None when it was not asked for or may not be read. ``unknown`` maps each part that
-    could not be read to the reason.
+    could not be read to the reason. ``stray_webhooks`` lead to no control plane; ``leftovers`` is None when nobody asked for it.
     """
 
     server: str
@@ -238,3 +244,9 @@ class Observed:
     crds: Mapping[str, CustomResource] | None = None
     data_plane: Mapping[PodTraits, int] | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
+    stray_webhooks: tuple[Webhook, ...] = ()
+    leftovers: Leftovers | None = None
+
+    def with_leftovers(self, leftovers: Leftovers) -> Observed:
+        """Return the same observation with leftovers."""
+        return replace(self, leftovers=leftovers)

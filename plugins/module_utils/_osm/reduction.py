@@ -119,7 +119,7 @@ def control_plane_pod(pod: Object) -> ControlPlanePod:
         ready=conditions.get("Ready", {}).get("status") == "True",
         terminating="deletionTimestamp" in metadata,
         owner=owner.get("name", ""),
-        problems=tuple(trouble.message for trouble in troubles((), [pod])),
+        troubles=tuple(troubles((), [pod])),
     )
 
 

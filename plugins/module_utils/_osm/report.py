@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.components import components, missing_components
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.crd_users import shared_crds
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.data_plane import data_plane, namespace_rows
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed, Webhook
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_cluster import cluster_findings
@@ -21,6 +22,8 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_conf
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_control_plane import control_plane_findings
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_data_plane import data_plane_findings
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_leftovers import leftovers_summary, mesh_leftovers
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_reconciler import reconciler, reconciler_findings
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_webhooks import webhook_findings
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.selection import matching, select_mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
@@ -29,7 +32,7 @@ _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
 def report(observed: Observed, *, now: float, mesh_name: str | None = None, namespace: str | None = None) -> dict[str, Any]:
-    """Return the result of ``mesh_info``: ``meshes``, ``findings`` about the cluster, ``summary``.
+    """Return the result of ``mesh_info``: ``meshes``; ``shared_crds``, ``leftovers`` and ``findings`` of the cluster; ``summary``.
 
     ``now`` is in seconds since the epoch. Raises Refused when a mesh is asked for by name or namespace that does not exist.
     """
@@ -42,6 +45,8 @@ def report(observed: Observed, *, now: float, mesh_name: str | None = None, name
     return {
         "changed": False,
         "meshes": meshes,
+        "shared_crds": shared_crds(observed),
+        "leftovers": leftovers_summary(observed.leftovers),
         "findings": findings,
         "summary": {"meshes": len(meshes), "errors": counted["error"], "warnings": counted["warning"], "infos": counted["info"]},
     }
@@ -53,6 +58,8 @@ def _mesh(mesh: Mesh, observed: Observed, now: float) -> dict[str, Any]:
     namespaces = namespace_rows(mesh, observed.namespaces, pods)
     findings = [
         *control_plane_findings(mesh, observed, now),
+        *reconciler_findings(mesh, observed),
+        *mesh_leftovers(mesh),
         *webhook_findings(mesh, observed, sum(1 for row in namespaces if not row["ignored"])),
         *configuration_findings(mesh, observed),
         *data_plane_findings(mesh, observed, pods),
@@ -71,6 +78,7 @@ def _mesh(mesh: Mesh, observed: Observed, now: float) -> dict[str, Any]:
         "data_plane": pods.as_dict() if pods is not None else None,
         "webhooks": [_webhook(hook) for hook in mesh.webhooks],
         "crds": crd_rows(mesh, observed),
+        "reconciler": reconciler(mesh, observed),
         "ca_secret": mesh.ca_secret,
         "findings": _sorted(findings),
     }

@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Observed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_data_plane import names
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_leftovers import cluster_leftovers
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_side_by_side import side_by_side_findings
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
 
 def cluster_findings(observed: Observed) -> list[Finding]:
-    """Judge what lies between the meshes: namespaces of no mesh, several control planes, what could not be read."""
-    return [*_absent_meshes(observed), *_side_by_side(observed), *_unread(observed)]
+    """Judge what lies between the meshes: namespaces of no mesh, several control planes, leftovers, what could not be read."""
+    return [*_absent_meshes(observed), *side_by_side_findings(observed), *cluster_leftovers(observed), *_unread(observed)]
 
 
 def _absent_meshes(observed: Observed) -> Iterator[Finding]:
@@ -35,29 +37,6 @@ def _absent_meshes(observed: Observed) -> Iterator[Finding]:
             f"labelled {label}={mesh_name}, but there is no mesh {mesh_name}: {names(sorted(found))}",
             "the mesh was removed, or renamed by an upgrade, and its namespaces kept the label",
             f"label them for the mesh that is there, or: kubectl label namespace {found[0]} {label}-",
-        )
-
-
-def _side_by_side(observed: Observed) -> Iterator[Finding]:
-    products = {mesh.product.id: mesh.product for mesh in observed.meshes}
-    described = ", ".join(f"{mesh.product.title} {mesh.name} in namespace {mesh.namespace}" for mesh in observed.meshes)
-    if len(products) > 1:
-        yield Finding(
-            "warning",
-            "products-side-by-side",
-            observed.meshes[0].ref,
-            f"the cluster has {described}",
-            "they share CustomResourceDefinitions (SMI, flomesh.io): removing those of one takes away the other's objects",
-            "keep it so only while moving from one to the other, and never remove cluster-wide resources of one meanwhile",
-        )
-    elif len(observed.meshes) > 1:
-        yield Finding(
-            "info",
-            "meshes-side-by-side",
-            observed.meshes[0].ref,
-            f"the cluster has {described}",
-            "they share their CustomResourceDefinitions, which the newest control plane brings",
-            "name the mesh in every call (mesh_name)",
         )
 
 

@@ -16,6 +16,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.images impo
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.injection import desired_init_image, desired_sidecar_image
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import CustomResource, Mesh, Observed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.releases import default_sidecar_images
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_leftovers import is_conversion_of, mesh_crds_left_behind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.unknown_fields import VITAL_KEYS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding, Severity
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -133,15 +134,16 @@ def _crds(mesh: Mesh, observed: Observed) -> Iterator[Finding]:
     expected = crds_of(mesh.product, mesh.bootstrap_version)
     crds = observed.crds
     if expected is not None and mesh.deployments:
-        yield from _against_version(mesh, {crd.name: crd.served for crd in expected}, crds)
+        yield from _against_version(mesh, observed, {crd.name: crd.served for crd in expected}, crds)
     may_convert = conversion_webhook_crds(mesh.product, mesh.bootstrap_version)
-    for row in crd_rows(mesh, observed):
-        crd = crds[row["name"]]
-        if crd.conversion == "Webhook":
+    for crd in crds.values():
+        if is_conversion_of(crd, mesh):
             yield _conversion(mesh, crd, crd.name in may_convert)
 
 
-def _against_version(mesh: Mesh, expected: dict[str, tuple[str, ...]], crds: Mapping[str, CustomResource]) -> Iterator[Finding]:
+def _against_version(
+    mesh: Mesh, observed: Observed, expected: dict[str, tuple[str, ...]], crds: Mapping[str, CustomResource]
+) -> Iterator[Finding]:
     remedy = f"restart {mesh.product.bootstrap}, which installs them when it starts"
     missing = [name for name in expected if name not in crds]
     if missing:
@@ -173,7 +175,7 @@ def _against_version(mesh: Mesh, expected: dict[str, tuple[str, ...]], crds: Map
             f"{mesh.product.bootstrap} writes into the labels of an existing CRD and crashes when there are none (a nil map)",
             f"kubectl label crd {' '.join(bare)} app.kubernetes.io/name={mesh.product.app_name}",
         )
-    extra = sorted(name for name, crd in crds.items() if name not in expected and _is_labelled(crd, mesh))
+    extra = mesh_crds_left_behind(mesh, observed)
     if extra:
         yield Finding(
             "info",
@@ -187,8 +189,7 @@ def _against_version(mesh: Mesh, expected: dict[str, tuple[str, ...]], crds: Map
 
 def _conversion(mesh: Mesh, crd: CustomResource, expected: bool) -> Finding:
     namespace, name = crd.conversion_service
-    in_mesh = namespace == mesh.namespace and mesh.endpoints is not None
-    alive = not in_mesh or (mesh.endpoints or {}).get(name, 0) > 0
+    alive = mesh.endpoints is None or mesh.endpoints.get(name, 0) > 0
     severity: Severity = "error" if not alive else "info" if expected else "warning"
     state = "" if alive else " which has no ready endpoint"
     return Finding(

@@ -14,20 +14,22 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.components 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_parts import RELEASES
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.releases import release_of_chart
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_images import image_findings, is_mismatch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
 # Helm's own default timeout: a younger pending release is most likely being worked on.
 _PENDING_SECONDS = 300.0
+_WAITS = ("init", "waits-for-bootstrap")
 
 
 def control_plane_findings(mesh: Mesh, observed: Observed, now: float) -> list[Finding]:
     """Judge components and release; ``now`` is in seconds since the epoch."""
-    return [*_components(mesh), *_release(mesh, observed, now)]
-
-
-def _components(mesh: Mesh) -> Iterator[Finding]:
     running = components(mesh)
+    return [*_components(mesh, running), *image_findings(mesh, running), *_release(mesh, observed, now)]
+
+
+def _components(mesh: Mesh, running: list[Component]) -> Iterator[Finding]:
     missing = missing_components(mesh)
     if len(missing) == len(mesh.product.deployments):
         yield Finding(
@@ -47,7 +49,9 @@ def _components(mesh: Mesh) -> Iterator[Finding]:
             "the control plane does not work without it; an upgrade that was interrupted leaves this behind",
             "run the upgrade again (it goes on from there), or run helm upgrade with the chart of the release",
         )
-    yield from (_not_rolled_out(component) for component in running if not component.rollout.done)
+    waiting = [component for component in running if not component.rollout.done]
+    bootstrap_waits = mesh.product.bootstrap in missing or any(component.ref.name == mesh.product.bootstrap for component in waiting)
+    yield from (_not_rolled_out(mesh, component, bootstrap_waits) for component in waiting)
     yield from _versions(mesh, running)
     if mesh.ca_secret is False and mesh.deployments and _keeps_own_ca(mesh):
         yield Finding(
@@ -79,15 +83,19 @@ def _keeps_own_ca(mesh: Mesh) -> bool:
     return provider.get("kind", "tresor") == "tresor" and secret == mesh.product.ca_secret
 
 
-def _not_rolled_out(component: Component) -> Finding:
+def _not_rolled_out(mesh: Mesh, component: Component, bootstrap_waits: bool) -> Finding:
     serves = component.replicas.available > 0
+    remedies = dict.fromkeys(trouble.remedy for trouble in component.troubles)
+    if bootstrap_waits and component.ref.name != mesh.product.bootstrap and all(trouble.cause in _WAITS for trouble in component.troubles):
+        # osm-edge v1.3.9 charts/osm/templates: init containers ask osm-bootstrap's health endpoint.
+        remedies = {f"bring {mesh.product.bootstrap} up first: its pods wait for it": None} if component.troubles else remedies
     return Finding(
         "warning" if serves else "error",
         "component-not-rolled-out",
         component.ref,
-        "; ".join((component.rollout.message, *component.problems)),
+        component.message,
         "the newest version of it does not run completely" if serves else "no pod of it is available",
-        f"look at its pods: kubectl describe pod -n {component.ref.namespace} -l app={component.ref.name}",
+        "; ".join(remedies) or f"look at its pods: kubectl describe pod -n {component.ref.namespace} -l app={component.ref.name}",
     )
 
 
@@ -111,7 +119,9 @@ def _versions(mesh: Mesh, running: list[Component]) -> Iterator[Finding]:
         return
     known = release_of_chart(mesh.product, release.chart_version)
     expected = known.image_tag if known is not None else release.app_version.removeprefix("v")
-    others = {name: version for name, version in own.items() if expected and version.removeprefix("v") != expected}
+    # A component whose image does not fit its own command line has a finding of its own.
+    told = {name for name in own if is_mismatch(mesh, name)}
+    others = {name: version for name, version in own.items() if expected and name not in told and _plain(version) != expected}
     if others:
         yield Finding(
             "warning",
@@ -121,6 +131,10 @@ def _versions(mesh: Mesh, running: list[Component]) -> Iterator[Finding]:
             "a chart passes parameters that an image of another version may not know, which ends in a crash loop",
             "let the chart choose the image tag (values osm.image), or finish the upgrade",
         )
+
+
+def _plain(version: str) -> str:
+    return version.removeprefix("v")
 
 
 def _listed_versions(versions: dict[str, str]) -> str:

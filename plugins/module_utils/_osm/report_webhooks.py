@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_parts import WEBHOOKS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed, Webhook
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import VERSION_LABEL
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import INSTANCE_LABEL, VERSION_LABEL
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
@@ -76,6 +76,20 @@ def _webhook(mesh: Mesh, hook: Webhook, enrolled: int) -> Iterator[Finding]:
             f"label the namespaces for {mesh.name}, then delete this configuration",
         )
     wanted = _installed_version(mesh)
+    if hook.labels.get("app.kubernetes.io/managed-by") == "Helm":
+        return  # FSM's chart has webhooks of its own, which Helm keeps up to date and removes
+    if not (hook.mesh_name and hook.app and hook.version):
+        absent = [key for key, value in ((INSTANCE_LABEL, hook.mesh_name), ("app", hook.app), (VERSION_LABEL, hook.version)) if not value]
+        yield Finding(
+            "warning",
+            "webhook-without-labels",
+            hook.ref,
+            f"it lacks the labels {', '.join(absent)}",
+            "uninstalling the release selects webhooks by these labels and would leave this one behind, blocking pods",
+            f"kubectl label {hook.ref.kind.lower()} {hook.ref.name} app.kubernetes.io/name={mesh.product.app_name}"
+            f" {INSTANCE_LABEL}={mesh.name} {VERSION_LABEL}={wanted or mesh.version}"
+            f" app={mesh.product.injector if _is_injector(hook) else mesh.product.controller}",
+        )
     if wanted and hook.version and hook.version != wanted:
         yield Finding(
             "warning",

@@ -13,8 +13,16 @@ from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import Release, ReleaseInfo
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm import reduction
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.assembly import Evidence, Site, SiteDetails, assemble, sites
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.assembly import (
+    Evidence,
+    Site,
+    SiteDetails,
+    assemble,
+    sites,
+    stray_webhooks,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.crds import crds_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.leftovers import Leftovers
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Observed, ReleaseRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import FSM, OSM, OSM_EDGE, Product
 from ansible_collections.meshops.lifecycle.tests.unit.osm.presets import PRESET_1_2, PRESET_1_3
@@ -153,7 +161,7 @@ def release(
         templates={},
         values={"osm": values},
         chart_values={"osm": {"meshName": "osm", "osmNamespace": ""}},
-        manifest=f"  image: flomesh/{chart}-controller:{version}\n",
+        manifest="".join(f"  image: flomesh/{chart}-{name}:{version}\n" for name in ("controller", "injector", "bootstrap")),
         first_deployed="",
         last_deployed="2026-01-02T03:04:05Z",
         description="Install complete",
@@ -211,6 +219,7 @@ def observed(
     endpoints: Mapping[str, int] | None = None,
     unknown: Mapping[str, str] | None = None,
     details: Mapping[Site, SiteDetails] | None = None,
+    leftovers: Leftovers | None = None,
 ) -> Observed:
     """The observation of a cluster with that evidence; every Service of a mesh has one ready endpoint unless ``endpoints`` is given."""
     preset = {"data": {"preset-mesh-config.json": json.dumps(PRESETS[version])}}
@@ -219,4 +228,13 @@ def observed(
         details if details is not None else {site: SiteDetails(endpoints=served, preset=preset, ca_secret=True) for site in sites(found)}
     )
     traits = None if pods is None else Counter(item for item in map(reduction.pod_traits, pods) if item is not None)
-    return Observed("https://cluster", assemble(found, places), found.namespaces, found.crds, traits, dict(unknown or {}))
+    return Observed(
+        "https://cluster",
+        assemble(found, places),
+        found.namespaces,
+        found.crds,
+        traits,
+        dict(unknown or {}),
+        stray_webhooks(found),
+        leftovers,
+    )
