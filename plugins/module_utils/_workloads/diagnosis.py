@@ -2,101 +2,128 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Why a rollout does not go on, read from the status of its pods and of its Deployment. Pure."""
+"""Why a rollout does not go on, read from the status of its workloads and pods, from Events and from logs. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads import remedies
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.pod_diagnosis import PodEvents, of_pod
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.trouble import Advice, Trouble
 
-Cause = Literal["unschedulable", "image-pull", "crash-loop", "init", "not-ready", "pod-creation", "paused"]
-_IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
-_REMEDIES: dict[Cause, str] = {
-    "unschedulable": "make room on the nodes, or lower the resource requests in the chart values",
-    "image-pull": "check the image's registry and tag in the chart values, and the pull secret",
-    "crash-loop": "read the container's log: parameters that the image does not know mean that chart and image versions differ",
-    "init": "look at what this init container waits for first",
-    "not-ready": "read the container's log and its readiness probe",
-    "pod-creation": "read the message: an admission webhook, a quota or a missing service account refuses the pods",
-    "paused": "let it go on (kubectl rollout resume), then run the same command again",
-}
+Object = Mapping[str, Any]
+HASH = "pod-template-hash"
+_REVISION = "deployment.kubernetes.io/revision"
+_NAMED = 3
 
-
-class Trouble(NamedTuple):
-    """What keeps one object back."""
-
-    object: ObjectRef
-    cause: Cause
-    message: str
-
-    @property
-    def remedy(self) -> str:
-        """What usually helps."""
-        return _REMEDIES[self.cause]
-
-    def __str__(self) -> str:
-        """Return one line for people."""
-        return f"{self.object}: {self.message}"
+# Kept under this name too: who asks for troubles wants to name their type.
+__all__ = ["HASH", "Advice", "Trouble", "hopeless", "newest_hashes", "troubles"]
 
 
-def troubles(deployments: Iterable[Mapping[str, Any]], pods: Iterable[Mapping[str, Any]]) -> list[Trouble]:
-    """Return what is wrong with these Deployments and pods, at most one line per object."""
-    return [
-        *(trouble for deployment in deployments for trouble in _of_deployment(deployment)),
-        *(trouble for pod in pods for trouble in _of_pod(pod)),
+def troubles(
+    deployments: Iterable[Object],
+    pods: Iterable[Object],
+    events: Iterable[Object] = (),
+    logs: Mapping[tuple[str, str], str] | None = None,
+    *,
+    advice: Advice = Advice(),  # noqa: B008  (a NamedTuple of constants)
+    newest: Collection[str] | None = None,
+) -> list[Trouble]:
+    """Return what is wrong with these workloads and pods, at most one line per object, causes before what follows from them.
+
+    ``events`` are raw Events of the namespace, ``logs`` the last lines of containers by (pod, container). ``newest`` are the
+    ``pod-template-hash`` values of the newest revisions (``newest_hashes``): pods of others are old, which None leaves open.
+    """
+    by_pod = PodEvents(events)
+    found = [
+        *(trouble for deployment in deployments for trouble in _of_workload(deployment)),
+        *(trouble for pod in pods for trouble in of_pod(pod, by_pod, logs or {}, advice, _is_old(pod, newest))),
     ]
+    return _in_order([*found, *_refused_pods(found, by_pod)], advice)
 
 
-def _of_deployment(deployment: Mapping[str, Any]) -> Iterator[Trouble]:
-    metadata = deployment["metadata"]
-    ref = ObjectRef("Deployment", metadata["name"], metadata["namespace"])
-    if (deployment.get("spec") or {}).get("paused"):
-        yield Trouble(ref, "paused", "it is paused (kubectl rollout pause), so no new pods are made")
+def hopeless(found: Iterable[Trouble]) -> list[Trouble]:
+    """Return those that waiting does not end: somebody has to change something."""
+    return [trouble for trouble in found if trouble.hopeless]
+
+
+def newest_hashes(deployments: Iterable[Object], replica_sets: Iterable[Object]) -> frozenset[str]:
+    """Return the ``pod-template-hash`` of every Deployment's newest revision.
+
+    A Deployment whose last change its controller has not seen yet has none: its newest ReplicaSet is that of the template before.
+    """
+    revisions = {}
+    for deployment in deployments:
+        metadata, status = deployment["metadata"], deployment.get("status") or {}
+        if int(status.get("observedGeneration") or 0) >= int(metadata.get("generation") or 0):
+            revisions[metadata.get("uid")] = (metadata.get("annotations") or {}).get(_REVISION)
+    hashes = set()
+    for item in replica_sets:
+        metadata = item["metadata"]
+        owner: Object = next((ref for ref in metadata.get("ownerReferences") or () if ref.get("controller")), {})
+        revision = revisions.get(owner.get("uid"))
+        if revision is not None and (metadata.get("annotations") or {}).get(_REVISION) == revision:
+            hashes.add((metadata.get("labels") or {}).get(HASH, ""))
+    return frozenset(hashes - {""})
+
+
+def _is_old(pod: Object, newest: Collection[str] | None) -> bool:
+    own = (pod["metadata"].get("labels") or {}).get(HASH)
+    return newest is not None and own is not None and own not in newest
+
+
+def _of_workload(workload: Object) -> Iterator[Trouble]:
+    metadata = workload["metadata"]
+    name = metadata["name"]
+    ref = ObjectRef(workload.get("kind") or "Deployment", name, metadata["namespace"])
+    if (workload.get("spec") or {}).get("paused"):
+        resume = f"let it go on (kubectl rollout resume -n {ref.namespace} deployment/{name}), then run the same command again"
+        yield Trouble(ref, "paused", "it is paused (kubectl rollout pause), so no new pods are made", resume, name)
         return
-    for condition in (deployment.get("status") or {}).get("conditions") or ():
-        # Set by the Deployment controller when the ReplicaSet cannot create pods (kubernetes pkg/controller/deployment/util).
-        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            yield Trouble(ref, "pod-creation", f"pods cannot be created: {condition.get('message', '')}")
+    conditions = {item["type"]: item for item in (workload.get("status") or {}).get("conditions") or ()}
+    # Set by the Deployment controller when the ReplicaSet cannot create pods (kubernetes pkg/controller/deployment/util).
+    failure = conditions.get("ReplicaFailure", {})
+    if failure.get("status") == "True":
+        message = failure.get("message", "")
+        yield Trouble(ref, "pod-creation", f"pods cannot be created: {message}", remedies.of_creation(message, ref), name)
+    elif conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded":
+        look = f"look at its pods (kubectl describe pod -n {ref.namespace} -l app={name}); it goes on by itself when these become ready"
+        yield Trouble(ref, "progress-deadline", "no new pod has become ready within progressDeadlineSeconds", look, name)
 
 
-def _of_pod(pod: Mapping[str, Any]) -> Iterator[Trouble]:
-    metadata, status = pod["metadata"], pod.get("status") or {}
-    if metadata.get("deletionTimestamp") or status.get("phase") == "Succeeded":
-        return
-    ref = ObjectRef("Pod", metadata["name"], metadata["namespace"])
-    conditions = {condition["type"]: condition for condition in status.get("conditions") or ()}
-    scheduled = conditions.get("PodScheduled", {})
-    if scheduled.get("status") == "False":
-        yield Trouble(ref, "unschedulable", f"{scheduled.get('reason', 'not scheduled')}: {scheduled.get('message', '')}")
-        return
-    for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
-        trouble = _of_container(ref, container)
-        if trouble is not None:
-            yield trouble
-            return
-    waiting = [container["name"] for container in status.get("initContainerStatuses") or () if not container.get("ready")]
+def _refused_pods(found: Sequence[Trouble], events: PodEvents) -> Iterator[Trouble]:
+    """Yield what Events say about DaemonSets and StatefulSets: they have no condition for pods that cannot be created."""
+    known = {trouble.object for trouble in found}
+    for ref, message in events.refused_pods():
+        if ref not in known:
+            yield Trouble(ref, "pod-creation", f"pods cannot be created: {message}", remedies.of_creation(message, ref), ref.name)
+
+
+def _in_order(found: Sequence[Trouble], advice: Advice) -> list[Trouble]:
+    """Put causes first, and one line in the place of all pods that only wait for a bootstrap which has a trouble of its own."""
+    rooted = any(trouble.component == advice.bootstrap and not trouble.old for trouble in found if advice.bootstrap)
+    waiting = [trouble for trouble in found if trouble.cause == "waits-for-bootstrap"] if rooted else []
+    kept = [trouble for trouble in found if trouble not in waiting]
     if waiting:
-        yield Trouble(ref, "init", f"init container {waiting[0]} has not finished")
-    elif conditions.get("Ready", {}).get("status") != "True":
-        unready = [container["name"] for container in status.get("containerStatuses") or () if not container.get("ready")]
-        yield Trouble(ref, "not-ready", f"not ready: {', '.join(unready) or status.get('phase', 'unknown')}")
+        kept.append(_summary(waiting, advice))
+    return sorted(kept, key=lambda trouble: _rank(trouble, advice))
 
 
-def _of_container(pod: ObjectRef, container: Mapping[str, Any]) -> Trouble | None:
-    state = container.get("state") or {}
-    waiting, terminated = state.get("waiting") or {}, state.get("terminated") or (container.get("lastState") or {}).get("terminated") or {}
-    reason = waiting.get("reason", "")
-    if reason in _IMAGE_REASONS:
-        return Trouble(
-            pod,
-            "image-pull",
-            f"container {container['name']}: {reason} {container.get('image', '')}: {waiting.get('message', '')}".rstrip(": "),
-        )
-    if reason == "CrashLoopBackOff" or (terminated.get("exitCode") and not container.get("ready")):
-        code = terminated.get("exitCode", "unknown")
-        return Trouble(
-            pod, "crash-loop", f"container {container['name']} ends with exit code {code} ({container.get('restartCount', 0)} restarts)"
-        )
-    return None
+def _summary(waiting: Sequence[Trouble], advice: Advice) -> Trouble:
+    names = [trouble.object.name for trouble in waiting]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    message = f"{', '.join(names[:_NAMED])}{more} wait{'s' if len(names) == 1 else ''} for {advice.bootstrap}, which is not ready"
+    return waiting[0]._replace(message=message, remedy=f"repair {advice.bootstrap} first: the others go on by themselves")
+
+
+def _rank(trouble: Trouble, advice: Advice) -> tuple[bool, int]:
+    if trouble.cause == "progress-deadline":
+        return trouble.old, 4
+    if trouble.cause == "terminating":
+        return trouble.old, 3
+    if trouble.cause in ("waits-for-bootstrap", "init"):
+        return trouble.old, 2
+    return trouble.old, 0 if advice.bootstrap and trouble.component == advice.bootstrap else 1
