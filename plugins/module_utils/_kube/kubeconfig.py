@@ -9,8 +9,10 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 
 class Access(NamedTuple):
@@ -90,6 +92,18 @@ def write_private(path: str, text: str) -> None:
     os.replace(scratch, path)
 
 
+@contextmanager
+def private_file(path: str, data: bytes) -> Iterator[str]:
+    """Keep ``data`` in a file that only its owner can read, as long as the context lasts."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with open(descriptor, "wb") as stream:
+            stream.write(data)
+        yield path
+    finally:
+        os.unlink(path)
+
+
 def write_kubeconfig(path: str, access: Access) -> None:
     """Write the private kubeconfig (JSON, which is YAML)."""
     write_private(path, json.dumps(document(access), indent=1))
@@ -106,6 +120,4 @@ def _basic(authorization: str) -> tuple[str, str]:
 
 
 def _proxy_password(proxy: str) -> str:
-    from urllib.parse import urlsplit
-
     return urlsplit(proxy).password or "" if proxy else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -19,7 +20,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.error
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.progress import Progress
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.redact import Redactor, secret_values
 
-_OLDEST_CLIENT = "24.2"
+_LIBRARIES = {"yaml": "PyYAML", "urllib3": "urllib3"}
 _SECRET_FIELDS = frozenset(
     {"token", "password", "secret", "client-key-data", "access-token", "refresh-token", "id-token", "client-secret", "value"}
 )
@@ -147,19 +148,14 @@ class LifecycleModule:
                 self._module.fail_json(msg=f"{name} must be at least 1, got {self.params.get(name)}", invocation=self._invocation())
 
     def _check_libraries(self) -> None:
-        try:
-            import kubernetes
-            import yaml  # noqa: F401
-        except ImportError as error:
-            library = "PyYAML" if error.name == "yaml" else f"kubernetes>={_OLDEST_CLIENT}"
-            raise LifecycleError(
-                f"A Python library is missing: {library}",
-                why=missing_required_lib(library),
-                next=f"install it for that interpreter: pip install '{library}'",
-            ) from error
-        version = tuple(int(part) for part in kubernetes.__version__.split(".")[:2] if part.isdigit())
-        if version < tuple(map(int, _OLDEST_CLIENT.split("."))):
-            self.warn(f"The Python library kubernetes {kubernetes.__version__} is older than {_OLDEST_CLIENT}: not tested")
+        # Looked for, not imported: not every connection needs every one.
+        for name, library in _LIBRARIES.items():
+            if find_spec(name) is None:
+                raise LifecycleError(
+                    f"A Python library is missing: {library}",
+                    why=missing_required_lib(library),
+                    next=f"install it for that interpreter: pip install '{library}'",
+                )
 
 
 def run(
