@@ -26,6 +26,8 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="bring a cluster up; nothing happens when it is up with the same options")
     up.add_argument("name")
     up.add_argument("--nodes", type=int, default=DEFAULTS.nodes, help="number of nodes (default: %(default)s)")
+    up.add_argument("--node-cpu", default=DEFAULTS.node_cpu, metavar="QUANTITY", help="CPU that each node has for pods, for example 2")
+    up.add_argument("--node-memory", default=DEFAULTS.node_memory, metavar="QUANTITY", help="memory of each node, for example 4Gi")
     up.add_argument("--mesh", default="", metavar="PRODUCT=VERSION", help="install a mesh, for example osm-edge=1.2.3")
     up.add_argument("--mesh-name", default="", metavar="NAME", help="(default: osm, or fsm)")
     up.add_argument("--mesh-namespace", default="", metavar="NAMESPACE", help="(default: osm-system, or fsm-system)")

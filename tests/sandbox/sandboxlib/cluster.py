@@ -71,7 +71,7 @@ class Cluster:
     def _start(self, options: Options, say: Callable[[str], None]) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
             self._clear()
-            layout = Layout(self.directory, options, free_network(), free_port(), free_port())
+            layout = Layout(self.directory, options, free_network(), free_port(), free_port(), free_port())
             created = datetime.now(UTC).isoformat(timespec="seconds")
             record = state.Record(layout, complete=False, created=created)
             record.save()
@@ -151,13 +151,13 @@ class Cluster:
         """Run kubectl as administrator and return its output; SandboxError with its error text when it fails."""
         return self._run("kubectl", arguments, stdin)
 
-    def helm(self, *arguments: str, stdin: str = "") -> str:
-        """Run helm as administrator and return its output; SandboxError with its error text when it fails."""
-        return self._run("helm", arguments, stdin)
+    def helm(self, *arguments: str, stdin: str = "", of: str = "") -> str:
+        """Run helm (that of the set ``of``) as administrator and return its output; SandboxError with its error text when it fails."""
+        return self._run("helm", arguments, stdin, of)
 
-    def _run(self, command: str, arguments: Sequence[str], stdin: str) -> str:
+    def _run(self, command: str, arguments: Sequence[str], stdin: str, of: str = "") -> str:
         done = subprocess.run(
-            [str(binaries.binary(command)), *arguments],
+            [str(binaries.binary(command, of)), *arguments],
             input=stdin,
             env=self.environment(),
             capture_output=True,

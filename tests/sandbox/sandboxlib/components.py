@@ -101,7 +101,9 @@ def _kwok(layout: Layout) -> list[str]:
         f"--kubeconfig={kubeconfig_for(layout, KWOK)}",
         "--manage-all-nodes",
         "--node-ip=127.0.0.1",
+        # What nodes say their kubelet's port is; the stand-in answers there with logs, KWOK's own server elsewhere.
         f"--node-port={layout.kubelet_port}",
+        f"--server-address=127.0.0.1:{layout.kwok_port}",
         "--v=WARN",
         "--cidr=10.128.0.0/12",  # the default /24 per node is fewer addresses than a node may have pods here
         *(f"--config={path}" for path in sorted((layout.directory / "stages").glob("*.yaml"))),

@@ -22,6 +22,7 @@ class Layout:
     network: Network
     api_port: int
     kubelet_port: int
+    kwok_port: int
 
     @property
     def server(self) -> str:

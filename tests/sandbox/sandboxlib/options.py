@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from .binary_sets import API_ONLY_SETS, CLUSTER_SETS, KUBERNETES_VERSION, OLDER_VERSIONS
 from .errors import SandboxError
 
+_QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|[MGTPE]i?|Ki)?")
 _NEWEST = KUBERNETES_VERSION.rpartition(".")[0]
 KUBERNETES_VERSIONS = (*OLDER_VERSIONS, _NEWEST)
 # What the products' own command lines call a mesh and its namespace.
@@ -25,6 +27,7 @@ class Options:
 
     ``mesh`` is ``PRODUCT=VERSION`` such as "osm-edge=1.2.3"; its name and namespace are the product's own unless given.
     ``pod_start_seconds`` is how long a pod takes to become ready (0: at once), for measurements that compare rollouts.
+    ``node_cpu`` and ``node_memory`` are what each node has for pods, as quantities ("2", "4Gi"); by default there is room for all.
     """
 
     nodes: int = 3
@@ -35,6 +38,8 @@ class Options:
     kubernetes_version: str = _NEWEST
     api_only: bool = False
     pod_start_seconds: float = 0
+    node_cpu: str = "1k"
+    node_memory: str = "4Ti"
 
     def __post_init__(self) -> None:
         name, namespace = _MESH_NAMES.get(self.mesh.partition("=")[0], _OTHER_MESH)
@@ -42,6 +47,9 @@ class Options:
         object.__setattr__(self, "mesh_namespace", self.mesh_namespace or namespace)
         if self.nodes < 0:
             raise SandboxError(f"--nodes {self.nodes}: a cluster has no negative number of nodes")
+        for name, quantity in (("cpu", self.node_cpu), ("memory", self.node_memory)):
+            if not _QUANTITY.fullmatch(quantity):
+                raise SandboxError(f"--node-{name} {quantity}: this is no quantity such as 500m, 2 or 4Gi")
         if self.kubernetes_version not in KUBERNETES_VERSIONS:
             raise SandboxError(f"--kubernetes-version {self.kubernetes_version}: this sandbox can be {', '.join(KUBERNETES_VERSIONS)}")
         if self.api_only and (self.mesh or self.apps):

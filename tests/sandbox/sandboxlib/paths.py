@@ -14,6 +14,7 @@ PINS = SANDBOX / "build"
 CHARTS = SANDBOX / "charts"
 STANDINS = SANDBOX / "standins"
 APPS = SANDBOX / "apps"
+STAGES = SANDBOX / "stages"
 
 
 def cache() -> Path:

@@ -41,6 +41,8 @@ class StandIn:
             str(kubeconfig_for(self._layout, STANDIN)),
             "--log",
             str(log),
+            "--kubelet-port",
+            str(self._layout.kubelet_port),
             "--ready-file",
             str(self._ready),
         ]

@@ -12,12 +12,13 @@ import time
 import urllib.error
 from collections.abc import Callable, Sequence
 
-from . import binaries, components, processes
+from . import binaries, components, paths, processes
 from .api import Api
 from .audit import policy
 from .certificates import Authority, new_service_account_key, write_private
 from .errors import SandboxError
 from .layout import Layout
+from .options import Options
 from .users import ADMIN, PROBE, kubeconfig_for, write_kubeconfig
 
 START_SECONDS = 90.0
@@ -45,10 +46,13 @@ def prepare(layout: Layout) -> None:
 
 
 def _write_stages(layout: Layout) -> None:
-    """KWOK's own stages; pods become ready at once, or after the delay that was asked for."""
+    """KWOK's stages and ours; pods become ready at once, or after the delay that was asked for."""
     stages = layout.directory / "stages"
     stages.mkdir(exist_ok=True)
     for stage in sorted((binaries.directory("kwok") / "stages").glob("*/*.yaml")):
+        shutil.copyfile(stage, stages / stage.name)
+    # Ours come second: one of the same name takes the place of KWOK's.
+    for stage in sorted(paths.STAGES.glob("*.yaml")):
         shutil.copyfile(stage, stages / stage.name)
     if layout.options.pod_start_seconds:
         ready = stages / "pod-ready.yaml"
@@ -67,7 +71,7 @@ def start(layout: Layout) -> None:
         return
     start_components(layout, components.CONTROLLERS)
     everything = (*components.API, *components.CONTROLLERS)
-    create_nodes(api, layout.options.nodes)
+    create_nodes(api, layout.options)
     # Pods cannot be created before the controller has made their service account.
     account = "/api/v1/namespaces/default/serviceaccounts/default"
     wait(layout, everything, "the controllers to work", lambda: api.exists(account))
@@ -108,10 +112,10 @@ def _check_running(layout: Layout, name: str) -> None:
     raise SandboxError(f"{name} ended while the cluster was starting. The end of its log:\n{tail}")
 
 
-def create_nodes(api: Api, number: int) -> None:
-    """Create ``node-0`` ...: room for any number of pods, and the labels that charts select nodes by."""
-    capacity = {"cpu": "1k", "memory": "4Ti", "ephemeral-storage": "4Ti", "pods": "100k"}
-    for index in range(number):
+def create_nodes(api: Api, options: Options) -> None:
+    """Create ``node-0`` ... with the room that was asked for, and the labels that charts select nodes by."""
+    capacity = {"cpu": options.node_cpu, "memory": options.node_memory, "ephemeral-storage": "4Ti", "pods": "100k"}
+    for index in range(options.nodes):
         name = f"node-{index}"
         labels = {
             "kubernetes.io/os": "linux",

@@ -72,6 +72,7 @@ class Record:
             "network": layout.network.octet,
             "api_port": layout.api_port,
             "kubelet_port": layout.kubelet_port,
+            "kwok_port": layout.kwok_port,
             "options": layout.options.as_dict(),
             "pids": {name: process.pid for name, process in sorted(processes(layout.directory).items())},
         }
@@ -91,6 +92,7 @@ class Record:
                 Network(content["network"]),
                 content["api_port"],
                 content["kubelet_port"],
+                content["kwok_port"],
             )
             return cls(layout, content["complete"], content["created"])
         except (FileNotFoundError, ValueError, TypeError, KeyError):

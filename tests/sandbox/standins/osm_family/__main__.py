@@ -17,8 +17,11 @@ from typing import TextIO
 
 from .api import Api
 from .control_plane import ControlPlane
-from .injection import PROXY_LABEL
-from .pods import APP_NAME
+from .endpoint import Endpoints
+from .kubelet import serve_logs
+from .node import Node
+from .pod_logs import PodLogs
+from .products import APP_NAMES, PROXY_LABELS
 from .secret_owners import SecretOwners
 from .watching import Watch
 
@@ -46,6 +49,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--bootstrap-seconds", type=float, default=3.0, help="how long osm-bootstrap takes for all definitions (default: 3)"
     )
+    parser.add_argument("--pod-logs", type=Path, help="directory for what the pods' containers write (default: pods beside the log)")
+    parser.add_argument("--kubelet-port", type=int, default=0, help="answer for the nodes' kubelets on this port: logs of the pods")
     parser.add_argument("--ready-file", type=Path, help="file to make when the meshes that are there are played")
     return parser.parse_args()
 
@@ -74,17 +79,22 @@ def die(failed: threading.ExceptHookArgs) -> None:
 def start(options: argparse.Namespace, log: Log) -> None:
     """Start to watch; the ready file is made by a thread of its own, so that SIGTERM is heard while the API server is down."""
     api = Api(options.kubeconfig)
-    control_plane = ControlPlane(api, options.bootstrap_seconds, log.say)
+    pod_logs = options.pod_logs or options.log.parent / "pods"
+    pod_logs.mkdir(exist_ok=True)
+    control_plane = ControlPlane(Node(api, Endpoints(), PodLogs(pod_logs), options.bootstrap_seconds, log.say))
+    if options.kubelet_port:
+        serve_logs(api, options.kubelet_port, pod_logs)
     owners = SecretOwners(api, control_plane.controlled_meshes, log.say)
     owners.start()
-    programs = Watch(api, _PODS, f"app.kubernetes.io/name={APP_NAME}", control_plane.changed, control_plane.gone, log.say)
-    injected = Watch(api, _PODS, PROXY_LABEL, owners.changed, owners.gone, log.say, metadata_only=True)
-    programs.start()
-    injected.start()
+    names = f"app.kubernetes.io/name in ({','.join(APP_NAMES)})"
+    programs = Watch(api, _PODS, names, control_plane.changed, control_plane.gone, log.say)
+    injected = [Watch(api, _PODS, label, owners.changed, owners.gone, log.say, metadata_only=True) for label in PROXY_LABELS]
+    for watch in (programs, *injected):
+        watch.start()
 
     def ready() -> None:
-        programs.listed.wait()
-        injected.listed.wait()
+        for watch in (programs, *injected):
+            watch.listed.wait()
         control_plane.wait_until_settled(_SETTLE_SECONDS)
         log.say("ready")
         if options.ready_file:

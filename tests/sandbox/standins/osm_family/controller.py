@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from .api import Object
 from .webhook_program import WebhookProgram
-from .webhooks import VALIDATOR_PORT, VALIDATOR_SERVICE, create_or_update, validating_webhook
+from .webhooks import VALIDATOR_PORT, create_or_update, validating_webhook
 
 
 class Controller(WebhookProgram):
-    service, port = VALIDATOR_SERVICE, VALIDATOR_PORT
+    service, port = "validator", VALIDATOR_PORT
 
     def register(self, authority: bytes) -> None:
-        create_or_update(self.api, validating_webhook(self.pod, self.version, authority))
+        create_or_update(self.api, validating_webhook(self.pod, self.version, authority), self.version)
 
     def review(self, request: Object) -> Object:
         """Everything is allowed but a TrafficTarget for another namespace's destination."""

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from .api import Object
 from .authority import Pair
 
-# AdmissionReview's request in, its response out
+# The request of an AdmissionReview or ConversionReview in, the response out
 Review = Callable[[Object], Object]
 
 
@@ -71,6 +71,18 @@ class Endpoint:
         if self._server is None:
             self._server = _Server(self._address)
         self._server.use(self._backends[-1])
+
+
+class Endpoints:
+    """The endpoints of all meshes; pods that are behind the same Service share one."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, int], Endpoint] = {}
+        self._lock = threading.Lock()
+
+    def at(self, address: str, port: int) -> Endpoint:
+        with self._lock:
+            return self._found.setdefault((address, port), Endpoint(address, port))
 
 
 class _Server(ThreadingHTTPServer):

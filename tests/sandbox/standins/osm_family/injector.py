@@ -14,17 +14,17 @@ import uuid
 from base64 import b64encode
 
 from .api import ApiError, Object, Unreachable
-from .bootstrap import CONFIG_GROUP, MESH_CONFIG
-from .injection import BOOTSTRAP_PREFIX, Denied, Settings, inject, must_inject
+from .injection import Denied, inject, must_inject
+from .settings import Settings
 from .webhook_program import WebhookProgram
-from .webhooks import INJECTOR_PORT, INJECTOR_SERVICE, create_or_update, mutating_webhook
+from .webhooks import INJECTOR_PORT, create_or_update, mutating_webhook
 
 
 class Injector(WebhookProgram):
-    service, port = INJECTOR_SERVICE, INJECTOR_PORT
+    service, port = "injector", INJECTOR_PORT
 
     def register(self, authority: bytes) -> None:
-        create_or_update(self.api, mutating_webhook(self.pod, authority))
+        create_or_update(self.api, mutating_webhook(self.pod, authority), self.version)
 
     def review(self, request: Object) -> Object:
         try:
@@ -50,18 +50,17 @@ class Injector(WebhookProgram):
         return patch
 
     def _settings(self) -> Settings:
-        path = f"{CONFIG_GROUP}/namespaces/{self.pod.namespace}/meshconfigs/{MESH_CONFIG}"
-        mesh_config = self.api.find(path) or {}
-        return Settings(
-            self.pod.mesh, self.pod.namespace, self.version, mesh_config.get("spec", {}), self.pod.environment, self.pod.pull_policy
-        )
+        pod = self.pod
+        path = f"{pod.product.config_path}/namespaces/{pod.namespace}/meshconfigs/{pod.product.mesh_config}"
+        spec = (self.api.find(path) or {}).get("spec", {})
+        return Settings(pod.product, pod.mesh, pod.namespace, self.version, spec, pod.environment, pod.pull_policy)
 
     def _store_bootstrap_config(self, namespace: str, proxy: str) -> None:
         """The Secret has no owner yet: the pod has no uid at this point, osm-controller adds it."""
         secret: Object = {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": BOOTSTRAP_PREFIX + proxy, "labels": self.pod.labels},
+            "metadata": {"name": self.pod.product.bootstrap_secret_prefix + proxy, "labels": self.pod.labels},
             "stringData": {"bootstrap.json": json.dumps({"proxy": proxy})},
         }
         self.api.create(f"/api/v1/namespaces/{namespace}/secrets", secret)

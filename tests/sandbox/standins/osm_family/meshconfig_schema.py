@@ -9,13 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .meshconfig_fields import Field, mesh_config_fields
+from .meshconfig_fields import Field
+from .meshconfig_products import fields_of
+from .products import FSM, Product
 from .versions import Version
 
+_ANY_OBJECT = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+# FSM's has several hundred fields; what decides about pods is checked as there: fsm v1.5.1 config.flomesh.io_meshconfigs.yaml
+_FSM_TRAFFIC = _ANY_OBJECT | {"properties": {"interceptionMode": {"type": "string", "enum": ["PodLevel", "NodeLevel"]}}}
 
-def mesh_config_schema(version: Version, api_version: str) -> dict[str, Any]:
-    """The ``openAPIV3Schema`` of a MeshConfig in ``v1alpha1`` or ``v1alpha2``, as that version of the control plane ships it."""
-    fields = [entry for entry in mesh_config_fields(version) if _has(entry, version, api_version)]
+
+def mesh_config_schema(product: Product, version: Version, api_version: str) -> dict[str, Any]:
+    """The ``openAPIV3Schema`` of a MeshConfig in one of its versions, as that version of the control plane ships it."""
+    if product is FSM:
+        return {"type": "object", "properties": {"spec": _ANY_OBJECT | {"properties": {"traffic": _FSM_TRAFFIC}}}}
+    fields = [entry for entry in fields_of(product, version) if _has(entry, version, api_version)]
     return {"type": "object", "properties": {"spec": _object(fields, version, api_version)}}
 
 

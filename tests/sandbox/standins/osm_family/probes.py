@@ -14,6 +14,8 @@ from .api import Object
 _PORTS = {"liveness": 15901, "readiness": 15902, "startup": 15903}
 _HEALTHCHECK_PORT = 15904
 _PATH = "/osm-healthcheck"
+# Upstream's proxy knows each probe by its path; there is nothing to say about where it went (osm v1.2.4 pkg/injector/health_probes.go).
+_ENVOY_PATH = "/osm-{}-probe"
 
 
 class Rewritten(NamedTuple):
@@ -23,7 +25,7 @@ class Rewritten(NamedTuple):
     tcp: bool
 
 
-def rewrite_probes(containers: Iterable[Object]) -> Rewritten:
+def rewrite_probes(containers: Iterable[Object], *, envoy: bool) -> Rewritten:
     """Rewrite the probes of ``containers`` in place: HTTP, HTTPS and TCP ones; ``exec`` stays."""
     kinds, tcp = set(), False
     for container in containers:
@@ -33,23 +35,25 @@ def rewrite_probes(containers: Iterable[Object]) -> Rewritten:
                 continue
             kinds.add(kind)
             if "httpGet" in probe:
-                tcp |= _rewrite_http(probe["httpGet"], kind, container)
+                tcp |= _rewrite_http(probe["httpGet"], kind, container, envoy=envoy)
             else:
                 _rewrite_tcp(probe, container)
                 tcp = True
     return Rewritten(frozenset(kinds), tcp)
 
 
-def _rewrite_http(get: dict[str, Any], kind: str, container: Object) -> bool:
+def _rewrite_http(get: dict[str, Any], kind: str, container: Object, *, envoy: bool) -> bool:
     secure = get.get("scheme") == "HTTPS"
     port, path = _number(get["port"], container), get.get("path", "")
     headers = get.setdefault("httpHeaders", [])
     if secure:
         get["scheme"] = "HTTP"
         headers.append({"name": "Original-Tcp-Port", "value": str(port)})
-    else:
+    elif not envoy:
         headers += [{"name": "Original-Http-Port", "value": str(port)}, {"name": "Original-Http-Path", "value": path}]
-    get.update(path=_PATH, port=_PORTS[kind])
+    get.update(path=_ENVOY_PATH.format(kind) if envoy else _PATH, port=_PORTS[kind])
+    if not headers:
+        del get["httpHeaders"]
     return secure
 
 

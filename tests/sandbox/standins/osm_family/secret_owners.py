@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 
 from .api import Api, ApiError, Object, Unreachable
-from .injection import BOOTSTRAP_PREFIX, PROXY_LABEL
-from .program import Say
+from .node import Say
+from .products import OSM, PROXY_LABELS
 
 _RETRY_SECONDS = 1.0
 
@@ -68,9 +68,8 @@ class SecretOwners(threading.Thread):
     def _adopt(self, uid: str, pod: Object, meshes: frozenset[str]) -> bool:
         """Whether there is nothing left to do for this pod."""
         metadata = pod["metadata"]
-        path = f"/api/v1/namespaces/{metadata['namespace']}/secrets/{BOOTSTRAP_PREFIX}{metadata['labels'][PROXY_LABEL]}"
         try:
-            secret = self._api.find(path)
+            path, secret = self._secret(metadata)
             if secret is None:
                 return True
             self._mesh_of[uid] = secret["metadata"].get("labels", {}).get("app.kubernetes.io/instance", "")
@@ -85,3 +84,14 @@ class SecretOwners(threading.Thread):
             self._say(f"owner of a bootstrap Secret: {error}")
             return False
         return True
+
+    def _secret(self, metadata: Object) -> tuple[str, Object | None]:
+        """The bootstrap Secret of an injected pod, and its path. Upstream has the same label as osm-edge, and another name."""
+        label, product = next((label, product) for label, product in PROXY_LABELS.items() if label in metadata["labels"])
+        path, found = "", None
+        for candidate in (product, OSM):
+            path = f"/api/v1/namespaces/{metadata['namespace']}/secrets/{candidate.bootstrap_secret_prefix}{metadata['labels'][label]}"
+            found = self._api.find(path)
+            if found is not None:
+                break
+        return path, found

@@ -13,15 +13,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .meshconfig_fields import Field, mesh_config_fields
+from .meshconfig_fields import Field
+from .meshconfig_products import fields_of
+from .products import FSM, Product
 from .versions import Version
 
 _ZERO = {"string": "", "integer": 0, "number": 0, "boolean": False}
 
 
-def through_go_type(spec: Mapping[str, Any], version: Version) -> dict[str, Any]:
-    """The ``spec`` that arrives at the API server when that version's client writes ``spec``."""
-    return _struct(spec, mesh_config_fields(version), version)
+def through_go_type(spec: Mapping[str, Any], product: Product, version: Version) -> dict[str, Any]:
+    """The ``spec`` that arrives at the API server when that version's client writes ``spec``; FSM's type is not known here."""
+    if product is FSM:
+        return dict(spec)
+    return _struct(spec, fields_of(product, version), version)
 
 
 def _struct(value: Mapping[str, Any], fields: Iterable[Field], version: Version) -> dict[str, Any]:

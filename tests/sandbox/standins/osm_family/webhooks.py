@@ -15,16 +15,17 @@ from typing import Any
 
 from .api import Api, ApiError, Object
 from .pods import ControlPlanePod
+from .products import OSM
 from .versions import Version
 
-INJECTOR_SERVICE, INJECTOR_PORT = "osm-injector", 9090
-VALIDATOR_SERVICE, VALIDATOR_PORT = "osm-validator", 9093
+INJECTOR_PORT = 9090
+VALIDATOR_PORT = 9093
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 
 
 def mutating_webhook(pod: ControlPlanePod, authority: bytes) -> Object:
     """The MutatingWebhookConfiguration that an injector of this pod writes."""
-    webhook = _webhook("osm-inject.k8s.io", pod, INJECTOR_SERVICE, INJECTOR_PORT, "/mutate-pod-creation", authority)
+    webhook = _webhook("inject", pod, "injector", INJECTOR_PORT, "/mutate-pod-creation", authority)
     webhook["rules"] = [{"operations": ["CREATE"], "apiGroups": ["*"], "apiVersions": ["v1"], "resources": ["pods"]}]
     webhook["timeoutSeconds"] = int(pod.flags.get("webhook-timeout", "20"))
     return _configuration("MutatingWebhookConfiguration", pod.flags["webhook-config-name"], pod, webhook)
@@ -32,9 +33,9 @@ def mutating_webhook(pod: ControlPlanePod, authority: bytes) -> Object:
 
 def validating_webhook(pod: ControlPlanePod, version: Version, authority: bytes) -> Object:
     """The ValidatingWebhookConfiguration that a controller of this pod writes."""
-    webhook = _webhook("osm-validator.k8s.io", pod, VALIDATOR_SERVICE, VALIDATOR_PORT, "/validate", authority)
-    policies = ["ingressbackends", "egresses", "egressgateways"]
-    webhook["rules"] = [_rule("policy.openservicemesh.io", "v1alpha1", policies)]
+    webhook = _webhook("validator", pod, "validator", VALIDATOR_PORT, "/validate", authority)
+    policies = ["ingressbackends", "egresses"] if pod.product is OSM else ["ingressbackends", "egresses", "egressgateways"]
+    webhook["rules"] = [_rule(f"policy.{pod.product.domain}", "v1alpha1", policies)]
     if version >= Version(1, 3):
         webhook["rules"].append(_rule("plugin.flomesh.io", "v1alpha1", ["plugins", "pluginchains", "pluginconfigs"]))
     if pod.flags.get("validate-traffic-target") == "true":
@@ -42,8 +43,11 @@ def validating_webhook(pod: ControlPlanePod, version: Version, authority: bytes)
     return _configuration("ValidatingWebhookConfiguration", pod.flags["validator-webhook-config"], pod, webhook)
 
 
-def create_or_update(api: Api, configuration: Object) -> None:
-    """Create it; one that exists gets the new webhooks and keeps its metadata, the label with the version included."""
+def create_or_update(api: Api, configuration: Object, version: Version) -> None:
+    """Create it; one that exists gets the new webhooks and keeps its metadata, the label with the version included.
+
+    1.1 still wrote its own labels (osm-edge v1.1.0 pkg/injector/webhook.go, pkg/validator/patch.go).
+    """
     path = f"{_ADMISSION}/{configuration['kind'].lower()}s"
     try:
         api.create(path, configuration)
@@ -53,7 +57,8 @@ def create_or_update(api: Api, configuration: Object) -> None:
         name = configuration["metadata"]["name"]
         found = api.get(f"{path}/{name}")
         try:
-            api.update(f"{path}/{name}", configuration | {"metadata": found["metadata"]})
+            metadata = found["metadata"] | ({"labels": configuration["metadata"]["labels"]} if version < Version(1, 2) else {})
+            api.update(f"{path}/{name}", configuration | {"metadata": metadata})
         except ApiError as conflict:
             # Another replica was quicker: the real code leaves it at that.
             if conflict.reason != "Conflict":
@@ -61,9 +66,9 @@ def create_or_update(api: Api, configuration: Object) -> None:
 
 
 def _configuration(kind: str, name: str, pod: ControlPlanePod, webhook: dict[str, Any]) -> Object:
-    labels = pod.labels | {"app": pod.role}
-    if pod.flags.get("enable-reconciler") == "true":
-        labels["openservicemesh.io/reconcile"] = "true"
+    labels = pod.labels | {"app": pod.program}
+    if pod.reconciles:
+        labels[f"{pod.product.domain}/reconcile"] = "true"
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": kind,
@@ -72,19 +77,19 @@ def _configuration(kind: str, name: str, pod: ControlPlanePod, webhook: dict[str
     }
 
 
-def _webhook(name: str, pod: ControlPlanePod, service: str, port: int, path: str, authority: bytes) -> dict[str, Any]:
+def _webhook(what: str, pod: ControlPlanePod, service: str, port: int, path: str, authority: bytes) -> dict[str, Any]:
     return {
-        "name": name,
+        "name": f"{pod.product.prefix}-{what}.k8s.io",
         "clientConfig": {
-            "service": {"namespace": pod.namespace, "name": service, "path": path, "port": port},
+            "service": {"namespace": pod.namespace, "name": pod.product.program(service), "path": path, "port": port},
             "caBundle": b64encode(authority).decode("ascii"),
         },
         "failurePolicy": "Fail",
         "matchPolicy": "Exact",
         "namespaceSelector": {
-            "matchLabels": {"openservicemesh.io/monitored-by": pod.mesh},
+            "matchLabels": {f"{pod.product.domain}/monitored-by": pod.mesh},
             "matchExpressions": [
-                {"key": "openservicemesh.io/ignore", "operator": "DoesNotExist"},
+                {"key": f"{pod.product.domain}/ignore", "operator": "DoesNotExist"},
                 # A plain label that somebody would have to set, not kubernetes.io/metadata.name.
                 {"key": "name", "operator": "NotIn", "values": [pod.namespace]},
                 {"key": "control-plane", "operator": "DoesNotExist"},
