@@ -105,8 +105,9 @@ def link(target: Path, name: Path) -> None:
 def main() -> None:
     checkout = Path(sys.argv[1])
     key = hashlib.sha256(os.fsencode(checkout)).hexdigest()[:12]
-    # One tree per Python version: kubernetes.core differs between them.
-    root = cache_directory() / f"tree-{key}-{sys.version_info.major}.{sys.version_info.minor}"
+    # One tree per environment (see tools/python): kubernetes.core differs between them.
+    pins = os.environ.get("MESHOPS_REQUIREMENTS")
+    root = cache_directory() / f"tree-{key}-{sys.version_info.major}.{sys.version_info.minor}{f'-{pins}' if pins else ''}"
     collections = root / "ansible_collections"
     collection = collections / "meshops" / "lifecycle"
     collection.mkdir(parents=True, exist_ok=True)

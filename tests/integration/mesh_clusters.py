@@ -36,7 +36,8 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Mesh:
-    """A mesh as it is installed: ``values`` is YAML text that ``helm install`` gets, ``apps`` adds the bookstore."""
+    """A mesh as it is installed: ``values`` is YAML text that ``helm install`` gets, ``apps`` adds the bookstore,
+    ``helm`` is the set of binaries whose helm installs it."""
 
     version: str = "1.2.3"
     name: str = "osm"
@@ -44,6 +45,7 @@ class Mesh:
     namespace: str = "osm-system"
     apps: bool = False
     values: str = ""
+    helm: str = "helm"
 
 
 MESH = Mesh()
@@ -170,7 +172,7 @@ def install(cluster: Cluster, mesh: Mesh) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         chart = write_chart(f"osm-edge-{mesh.version}", Path(scratch))
         where = ("--namespace", mesh.namespace, "--create-namespace", "--set", f"osm.meshName={mesh.name}", "-f", "-")
-        cluster.helm("install", mesh.release, str(chart), *where, stdin=mesh.values)
+        cluster.helm("install", mesh.release, str(chart), *where, stdin=mesh.values, of=mesh.helm)
     deadline = time.monotonic() + _SETTLE_SECONDS
     while not _injects(cluster, mesh):
         if time.monotonic() > deadline or not cluster.standin.alive:
