@@ -66,6 +66,12 @@ class Api:
         self._kinds: dict[tuple[str, str], Kind | None] = dict(BUILT_IN)
         self._kinds_lock = threading.Lock()
 
+    def within(self, seconds: float) -> Api:
+        """Return the same connection with at most ``seconds`` for one call and its retries: for what the caller can do without."""
+        other = copy.copy(self)
+        other._timeout = min(self._timeout, seconds)
+        return other
+
     # Reading
 
     def get(self, kind: Kind, name: str, namespace: str | None = None, *, metadata_only: bool = False) -> Object:

@@ -6,34 +6,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NoReturn
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CRD, DEPLOYMENT, ENDPOINTSLICE, POD
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CRD, DEPLOYMENT, ENDPOINTSLICE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.wait import poll_until
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_object import mesh_config_kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_schema import spec_schema, validate
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import ready_endpoints
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.unknown_fields import bootstrap_settled
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.value_keys import advice
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import StepFailed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.diagnosis import troubles
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.redact import Redactor
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.reading import Diagnosis, diagnose
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.rollout import rollout_status
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.trouble import Trouble
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.watch import Watch
 
 _SHOWN = 5
 
 
 class Waits:
-    """Bounded waits on the control plane of one mesh; each raises StepFailed with what keeps it back."""
+    """Bounded waits on the control plane of one mesh; each raises StepFailed with what keeps it back.
 
-    def __init__(self, api: Api, mesh: Mesh, deadline: Deadline, progress: Callable[[str], None]) -> None:
+    They end early when what keeps it back does not go away by waiting: a crash loop that only another chart, image or object ends.
+    """
+
+    def __init__(self, api: Api, mesh: Mesh, deadline: Deadline, progress: Callable[[str], None], redactor: Redactor | None = None) -> None:
         self._api = api
         self._mesh = mesh
         self._deadline = deadline
         self._progress = progress
+        self._redactor = redactor or Redactor()
 
     def for_mesh_config(self, spec: Mapping[str, Any], version: str, look: Callable[[], Mesh]) -> None:
         """Wait until the live CRD knows every field of ``spec`` (an older one would prune it) and there is a MeshConfig.
@@ -56,17 +64,22 @@ class Waits:
             config = self._api.get_or_none(mesh_config_kind(product), product.mesh_config_name, self._mesh.namespace, metadata_only=True)
             return unknown if config is not None else [*unknown, str(self._mesh.mesh_config_ref)]
 
-        left, done = poll_until(
-            missing,
-            lambda paths: not paths,
-            self._deadline,
-            interval=0.3,
-            on_wait=lambda paths: self._progress(f"mesh_config: waiting for {product.bootstrap} to bring {len(paths)} fields"),
-        )
+        names = product.deployments
+        watch = self._watch(names)
+
+        def wait(paths: Sequence[str]) -> None:
+            # Only bootstrap brings them: what else is in trouble is waited for later, when its turn comes.
+            hopeless = [trouble for trouble in watch.hopeless() if trouble.component == product.bootstrap]
+            if hopeless:
+                self._stop_early(f"{product.bootstrap} will not bring {', '.join(paths[:_SHOWN])}", hopeless, watch.last, names)
+            self._progress(f"mesh_config: waiting for {product.bootstrap} to bring {len(paths)} fields{watch.brief}")
+
+        left, done = poll_until(missing, lambda paths: not paths, self._deadline, interval=0.3, on_wait=wait)
         if not done:
             self._give_up(
                 f"{product.bootstrap} did not bring {', '.join(left[:_SHOWN])}",
                 ObjectRef("Deployment", product.bootstrap, self._mesh.namespace),
+                names,
             )
 
     def for_rollouts(self, names: frozenset[str]) -> None:
@@ -79,20 +92,22 @@ class Waits:
                 name: state.message if state else "it does not exist" for name, state in states.items() if state is None or not state.done
             }
 
-        left, done = poll_until(
-            waiting,
-            lambda states: not states,
-            self._deadline,
-            interval=0.5,
-            on_wait=lambda states: self._progress(
-                f"finish: {len(names) - len(states)} of {len(names)} Deployments rolled out, waiting for {', '.join(states)}"
-            ),
-        )
+        watch = self._watch(names)
+
+        def wait(states: Mapping[str, str]) -> None:
+            if hopeless := watch.hopeless():
+                self._stop_early(f"{len(states)} of {len(names)} Deployments will not roll out", hopeless, watch.last, names)
+            self._progress(
+                f"finish: {len(names) - len(states)} of {len(names)} Deployments rolled out, waiting for {', '.join(states)}{watch.brief}"
+            )
+
+        left, done = poll_until(waiting, lambda states: not states, self._deadline, interval=0.5, on_wait=wait)
         if not done:
             name, message = next(iter(left.items()))
             self._give_up(
                 f"{len(left)} of {len(names)} Deployments are not rolled out: {message}",
                 ObjectRef("Deployment", name, self._mesh.namespace),
+                names,
             )
 
     def for_webhooks(self) -> None:
@@ -105,21 +120,41 @@ class Waits:
 
         poll_until(ready, bool, Deadline(min(30.0, self._deadline.remaining())), interval=0.5)
 
-    def _give_up(self, what: str, ref: ObjectRef) -> NoReturn:
-        namespace = self._mesh.namespace
-        selector = f"app in ({','.join(self._mesh.product.deployments)})"
-        found = troubles(
-            self._api.list(DEPLOYMENT, namespace, label_selector=selector), self._api.list(POD, namespace, label_selector=selector)
+    def _watch(self, names: Collection[str]) -> Watch:
+        return Watch(lambda: self._diagnose(names))
+
+    def _diagnose(self, names: Collection[str]) -> Diagnosis:
+        product = self._mesh.product
+        return diagnose(self._api, self._mesh.namespace, names, advice=advice(product), redactor=self._redactor)
+
+    def _stop_early(self, what: str, hopeless: Sequence[Trouble], found: Diagnosis, names: Collection[str]) -> NoReturn:
+        first = hopeless[0]
+        ref = ObjectRef("Deployment", first.component, self._mesh.namespace) if first.component in names else first.object
+        others = [trouble for trouble in found.troubles if trouble not in hopeless]
+        raise self._failure(
+            f"{what}, however long it takes", ref, found._replace(troubles=(*hopeless, *others)), "then run the same command again"
         )
-        faults = "; ".join(map(str, found[:_SHOWN])) or f"no pod of the control plane shows a fault: {ref.name} is slow, or its log tells"
-        look = "" if found else f"read its log (kubectl logs -n {namespace} deployment/{ref.name}), give more time (option timeout), "
-        raise StepFailed(
-            f"Waited {self._deadline.seconds:g} s in vain: {what}",
+
+    def _give_up(self, what: str, ref: ObjectRef, names: Collection[str]) -> NoReturn:
+        found = self._diagnose(names)
+        look = (
+            ""
+            if found.troubles
+            else f"read its log (kubectl logs -n {ref.namespace} deployment/{ref.name}), give more time (option timeout), "
+        )
+        raise self._failure(f"Waited {self._deadline.seconds:g} s in vain: {what}", ref, found, f"{look}then run the same command again")
+
+    @staticmethod
+    def _failure(msg: str, ref: ObjectRef, found: Diagnosis, last: str) -> StepFailed:
+        faults = [str(trouble) for trouble in found.troubles[:_SHOWN]]
+        if not faults:
+            faults = [f"no pod of the control plane shows a fault: {ref.name} is slow, or its log tells"]
+        unread = [f"not looked at: {part}" for part in found.unread]
+        return StepFailed(
+            msg,
             object=ref,
-            why=faults,
+            why="; ".join([*faults, *unread]),
             state="the steps listed as done are done; the pods that served before still do where the Deployment keeps them",
-            next="; ".join([*dict.fromkeys(trouble.remedy for trouble in found), f"{look}then run the same command again"]),
-            details={
-                "diagnosis": [{"object": trouble.object.as_dict(), "cause": trouble.cause, "message": trouble.message} for trouble in found]
-            },
+            next="; ".join([*dict.fromkeys(trouble.remedy for trouble in found.troubles[:_SHOWN]), last]),
+            details={"diagnosis": [trouble.as_dict() for trouble in found.troubles], "not_looked_at": [*found.unread]},
         )

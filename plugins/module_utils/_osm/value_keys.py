@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import Product
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.trouble import Advice
 
 
 def requests_keys(product: Product) -> Mapping[str, str]:
@@ -42,3 +43,14 @@ def image_keys(product: Product) -> Mapping[str, str]:
 def own_image_key(product: Product) -> str:
     """Return the values that hold the images of the product itself."""
     return f"{product.values_root}.image.registry and {product.values_root}.image.tag"
+
+
+def advice(product: Product) -> Advice:
+    """Return what the remedies of a diagnosis may name."""
+    return Advice(
+        images=own_image_key(product),
+        image_of=image_keys(product),
+        requests_of=requests_keys(product),
+        bootstrap=product.bootstrap,
+        crd_label=f"app.kubernetes.io/name={product.app_name}",
+    )
