@@ -325,6 +325,7 @@ def upgrade_mesh(module: LifecycleModule) -> dict[str, Any]:
         mesh_config=params["mesh_config"],
         mesh_config_policy=params["mesh_config_policy"],
         allow_downgrade=params["allow_downgrade"],
+        rollback_on_failure=params["rollback_on_failure"],
     )
     module.protect(request.values)
     observed = discover(connection.api, mesh_name=params["mesh_name"])
@@ -350,7 +351,7 @@ def _run(module: LifecycleModule, helm: Helm, mesh: Mesh, observed: Observed, go
     try:
         return run_procedure(module, upgrade.procedure(), mesh.namespace, mesh.name, deadline)
     except LifecycleError as error:
-        if module.check_mode or not module.params["rollback_on_failure"] or not can_roll_back(error):
+        if module.check_mode or not goal.request.rollback_on_failure or not can_roll_back(error):
             raise
         raise _go_back(module, helm, mesh, error) from error
 

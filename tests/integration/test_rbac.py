@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 RBAC = Path(__file__).resolve().parents[2] / "docs" / "rbac"
 NAMESPACE = "osm-system"
 INFO = ("planner-mesh_info",)
+INFO_DIAGNOSIS = (*INFO, "diagnosis-mesh_info")
 CONFIG_PLANNER = (*INFO, "planner-mesh_config")
 CONFIG_APPLIER = (*CONFIG_PLANNER, "applier-mesh_config")
 UPGRADE_PLANNER = (*INFO, "planner-mesh_upgrade")
 UPGRADE_APPLIER = (*UPGRADE_PLANNER, "applier-mesh_upgrade")
+UPGRADE_BACK = (*UPGRADE_APPLIER, "applier-mesh_upgrade-definitions")
 Rules = set[tuple[str, str, str]]
 
 
@@ -100,11 +102,12 @@ def user_with(cluster: Cluster, name: str, documents: list[dict[str, Any]]) -> s
     return str(cluster.kubeconfig_for(name))
 
 
-def upgrade(kubeconfig: str, *, check: bool = False) -> dict[str, Any]:
+def upgrade(kubeconfig: str, *, check: bool = False, version: str = "1.3.9", **more: Any) -> dict[str, Any]:
     options = {
         "kubeconfig": kubeconfig,
-        "chart_ref": str(paths.CHARTS / "osm-edge-1.3.9"),
+        "chart_ref": str(paths.CHARTS / f"osm-edge-{version}"),
         "binary_path": str(binaries.binary("helm")),
+        **more,
     }
     return run_module("mesh_upgrade", options, check=check)
 
@@ -125,14 +128,14 @@ def used(events: Iterable[Event], user: str) -> Rules:
 def test_every_role_is_bound_somewhere() -> None:
     """The files of docs/rbac are those that are tested here, and docs/rbac.md names each of them and of their roles."""
     files = sorted(path.stem for path in RBAC.glob("*.yaml"))
-    assert files == sorted({*CONFIG_APPLIER, *UPGRADE_APPLIER})
+    assert files == sorted({*INFO_DIAGNOSIS, *CONFIG_APPLIER, *UPGRADE_BACK})
     text = (RBAC.parent / "rbac.md").read_text(encoding="utf-8")
     assert [name for name in files if f"rbac/{name}.yaml" not in text] == []
     assert [role["metadata"]["name"] for role in roles(files) if f"`{role['metadata']['name']}`" not in text] == []
 
 
 def test_mesh_info(cluster: Cluster) -> None:
-    kubeconfig = user_with(cluster, "looker", roles(INFO))
+    kubeconfig = user_with(cluster, "looker", roles(INFO_DIAGNOSIS))
     mark = cluster.mark()
     result = run_module("mesh_info", {"kubeconfig": kubeconfig})
     assert [(mesh["name"], mesh["versions"]["chart"]) for mesh in result["meshes"]] == [("osm", "1.2.3")]
@@ -221,6 +224,15 @@ def test_mesh_upgrade_is_refused_before_the_first_write(cluster: Cluster, verb: 
     assert cluster.writes_since(mark, user=user) == []
 
 
+def test_a_rollback_that_would_not_be_allowed_is_refused_before_the_first_write(cluster: Cluster) -> None:
+    kubeconfig = user_with(cluster, "upgrade-no-way-back", roles(UPGRADE_APPLIER))
+    mark = cluster.mark()
+    result = upgrade(kubeconfig, rollback_on_failure=True)
+    assert result["failed"] is True
+    assert "update trafficsplits.split.smi-spec.io" in result["msg"]
+    assert cluster.writes_since(mark, user="upgrade-no-way-back") == []
+
+
 def test_mesh_upgrade_is_applied(cluster: Cluster) -> None:
     kubeconfig = user_with(cluster, "upgrade-applier", roles(UPGRADE_APPLIER))
     mark = cluster.mark()
@@ -233,3 +245,15 @@ def test_mesh_upgrade_is_applied(cluster: Cluster) -> None:
     again = upgrade(kubeconfig)
     assert again.get("msg", "") == ""
     assert (again["changed"], again["steps"]) == (False, [])
+
+
+def test_mesh_upgrade_goes_back(cluster: Cluster) -> None:
+    """After the test before, the mesh is at 1.3.9."""
+    less = user_with(cluster, "upgrade-only", roles(UPGRADE_APPLIER))
+    refused = upgrade(less, version="1.2.3", allow_downgrade=True)
+    assert refused["failed"] is True
+    assert "update customresourcedefinitions.apiextensions.k8s.io" in refused["msg"]
+    result = upgrade(user_with(cluster, "upgrade-back", roles(UPGRADE_BACK)), version="1.2.3", allow_downgrade=True)
+    assert result.get("msg", "") == ""
+    # The Deployment of 1.2 adopts the ReplicaSet that the orphan step left, because its selector matches.
+    assert {step["id"].partition(":")[0] for step in result["steps"] if step["outcome"] != "done"} <= {"delete"}

@@ -106,14 +106,30 @@ def _migration_steps(product: Product, target_version: str, live: Definitions) -
                 after={"storage": wanted.storage, "storedVersions": [wanted.storage]},
                 uid=there.uid,
                 simulated="the objects are rewritten one by one",
-                permissions=(
-                    Permission("get", _GROUP, _RESOURCE, "", there.name),
-                    Permission("update", _GROUP, _RESOURCE, "", there.name),
-                    Permission("patch", _GROUP, _RESOURCE, "", there.name, "status"),
-                    Permission("list", wanted.group, wanted.plural),
-                    Permission("update", wanted.group, wanted.plural),
-                ),
+                permissions=_migrating(wanted),
             )
+
+
+def way_back_permissions(product: Product, before_version: str, target_version: str) -> tuple[Permission, ...]:
+    """Return what it takes to make the definitions of ``target_version`` acceptable to ``before_version`` again.
+
+    Asked for before the first write of an upgrade that is to be taken back when it fails: afterwards it would be too late.
+    """
+    older = {crd.name: crd for crd in crds_of(product, before_version) or ()}
+    stored = [crd for crd in crds_of(product, target_version) or () if crd.name in older and crd.storage not in older[crd.name].served]
+    return tuple(permission for crd in stored for permission in _migrating(crd))
+
+
+def _migrating(crd: Crd) -> tuple[Permission, ...]:
+    """What storing a definition's objects in another version takes."""
+    return (
+        Permission("get", _GROUP, _RESOURCE, "", crd.name),
+        Permission("update", _GROUP, _RESOURCE, "", crd.name),
+        Permission("patch", _GROUP, _RESOURCE, "", crd.name, "status"),
+        Permission("list", crd.group, crd.plural),
+        Permission("get", crd.group, crd.plural),
+        Permission("update", crd.group, crd.plural),
+    )
 
 
 def definition_refusals(product: Product, target_version: str, live: Definitions, state: str) -> list[Refusal]:

@@ -76,7 +76,8 @@ def merge(
       zero (Go's typed client leaves zeros out): it is no gap, and a new default does not move it. The zero is then
       written out, because a later run, whose old preset is this new one, could not tell any more.
     * A key that live has stays, except a value that the target version calls by another name, and a sidecar image that is
-      still the default of a release before ``target_version`` (with ``downgrade``: of any other release), or the old preset's; registry and mirror are kept.
+      still the default of a release before ``target_version`` (with ``downgrade``: of any other release), or the old
+      preset's; registry and mirror are kept.
     * ``user_spec`` (a partial spec) wins over everything.
     * Nothing is removed. A changed default that is not applied becomes a finding ``changed-default-not-applied``.
 

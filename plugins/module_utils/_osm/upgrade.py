@@ -162,6 +162,7 @@ class MeshUpgrade:
             downgrade=down,
             base_revision=memory.revision or base.revision,
             base_version=memory.version or base.chart_version,
+            comes_back=self._goal.request.rollback_on_failure,
         )
         self._last = self._before_helm(state, base) if helm_upgrade_needed(state) else state
         return self._last

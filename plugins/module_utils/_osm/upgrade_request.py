@@ -43,6 +43,7 @@ class UpgradeRequest:
     mesh_config: Mapping[str, Any] = field(default_factory=dict)
     mesh_config_policy: MeshConfigPolicy = "merge"
     allow_downgrade: bool = False
+    rollback_on_failure: bool = False
 
 
 def read_values(files: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,8 @@ class UpgradeState:
     completing the MeshConfig, None while there is none to complete. ``old_preset`` is the preset that the mesh was last
     completed with, None when its chart had none; ``carried`` tells what became of older values. ``definitions`` are the CRDs of the
     cluster by name. ``downgrade`` says that the target is older than what is there, or was when the run began. ``base_revision`` is the
-    revision that the mesh ran with before the first write, ``base_version`` its chart's version.
+    revision that the mesh ran with before the first write, ``base_version`` its chart's version. ``comes_back`` says that a failure is to
+    be taken back.
     """
 
     mesh: Mesh
@@ -80,3 +81,4 @@ class UpgradeState:
     downgrade: bool = False
     base_revision: int = 0
     base_version: str = ""
+    comes_back: bool = False

@@ -14,6 +14,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.definitions
     definition_findings,
     definition_refusals,
     definition_steps,
+    way_back_permissions,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import ACTION, ROLLBACK, helm_intent
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_object import merge_patch
@@ -147,8 +148,14 @@ def _helm_upgrade(state: UpgradeState, needs: tuple[str, ...]) -> Step:
         },
         needs=needs,
         simulated="Helm renders and validates the chart on the controller; its writes are not sent to the server in check mode",
-        permissions=(*target.permissions, *(_free_release(helm.namespace) if helm.ours else ())),
+        permissions=(*target.permissions, *(_free_release(helm.namespace) if helm.ours else ()), *_way_back(state)),
     )
+
+
+def _way_back(state: UpgradeState) -> tuple[Permission, ...]:
+    if not state.comes_back:
+        return ()
+    return way_back_permissions(state.mesh.product, state.base_version, state.target.app_version)
 
 
 def _why_helm(state: UpgradeState) -> str:
