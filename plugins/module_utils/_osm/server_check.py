@@ -11,12 +11,13 @@ when a part of the control plane is replaced already, and osm-controller is gone
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import AdmissionDenied, Invalid, KubeError
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import DAEMONSET, DEPLOYMENT, HPA, PDB, STATEFULSET
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.removed_types import unknown_types
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
@@ -25,9 +26,6 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan 
 _KINDS = {(kind.api_version, kind.kind): kind for kind in (DEPLOYMENT, DAEMONSET, STATEFULSET, HPA, PDB)}
 # A webhook with side effects cannot be asked; what it would say is not known.
 _NO_DRY_RUN = "does not support dry run"
-
-_OLD_TYPE = "Kubernetes has removed the type that the release record names: rewrite it (helm plugin mapkubeapis), then run again"
-_NEW_TYPE = "turn off what needs it in the chart's values (autoScale, enablePodDisruptionBudget), or take a chart that knows the newer type"
 
 
 class ServerSays(NamedTuple):
@@ -49,27 +47,11 @@ def ask_server(api: Api, manifests: Sequence[Mapping[str, Any]], namespace: str,
     told = [(_ref(item, namespace), error) for item, error in zip(asked, answers, strict=True) if error is not None]
     return ServerSays(
         refusals=tuple(
-            [*_unknown_types(api, before, namespace, _OLD_TYPE), *_unknown_types(api, manifests, namespace, _NEW_TYPE)]
+            [*unknown_types(api.kind_for, before, namespace, recorded=True), *unknown_types(api.kind_for, manifests, namespace)]
             + [_refusal(ref, error) for ref, error in told if isinstance(error, Invalid) and _NO_DRY_RUN not in error.message]
         ),
         findings=tuple(_finding(ref, error) for ref, error in told if isinstance(error, AdmissionDenied) and not error.unavailable),
     )
-
-
-def _unknown_types(api: Api, manifests: Sequence[Mapping[str, Any]], namespace: str, remedy: str) -> Iterator[Refusal]:
-    """helm pkg/action/upgrade.go builds the objects of both manifests and stops at the first type that discovery does not know."""
-    for item in manifests:
-        api_version, kind = str(item.get("apiVersion")), str(item.get("kind"))
-        if api.kind_for(api_version, kind) is None:
-            ref = _ref(item, namespace)
-            yield Refusal(
-                "unknown-type",
-                ref,
-                f"{ref} is a {kind} of {api_version}, which this API server does not have",
-                "Helm would stop with 'resource mapping not found', after osm-controller was orphaned",
-                "nothing was written; the mesh keeps running as it is",
-                remedy,
-            )
 
 
 def _ask(api: Api, manifest: Mapping[str, Any], namespace: str) -> KubeError | None:
