@@ -97,12 +97,15 @@ class Program(threading.Thread, ABC):
 
     def _starts(self, attempt: int) -> bool:
         """Run the program once: whether it stays up."""
-        self.node.logs.start(self.pod)
+        if attempt == 1:
+            self.node.logs.start(self.pod)
         try:
             self._check_arguments()
             while True:
                 try:
                     self.start_up()
+                    if attempt > 1:
+                        self.node.logs.start(self.pod)
                     return True
                 except (Unreachable, ApiError) as error:
                     self.say(f"{error}; trying again")
@@ -111,6 +114,8 @@ class Program(threading.Thread, ABC):
             self.say(f"crashed: {crash}")
             exit_code = crash.exit_code
             fatal = line("fatal", f"{self.pod.program}/main", crash.message, error=crash.error)
+            # Between two exits the container is shown as waiting, and a kubelet then has the log of the one that ended.
+            self.node.logs.start(self.pod)
             self.node.logs.write(self.pod, crash.lines or [fatal])
             self._report(lambda: mark_crashing(self.api, self.pod, attempt, exit_code))
             if attempt == 1:
