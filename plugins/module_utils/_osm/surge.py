@@ -100,7 +100,7 @@ def _finding(stuck: Stuck, planned: Roll, product: Product) -> Finding:
         "warning",
         "insufficient-capacity",
         stuck.ref,
-        f"{pods} for {need}, and no node has that left: the best, {stuck.best.name}, has {left}",
+        f"{pods} for {need}, and no node has that left beside the other new pods: the best, {stuck.best.name}, has {left}",
         _why(planned),
         _remedy(stuck, product),
     )

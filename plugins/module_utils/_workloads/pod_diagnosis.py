@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads import remedies
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.crash_log import REASONS, Clue, masked, of_text, read_log
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.requests import pod_request
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.trouble import Advice, Cause, Trouble
 
 Object = Mapping[str, Any]
@@ -21,6 +23,8 @@ _IMAGE_REASONS = frozenset(
 )
 _START_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _MOUNT_EVENTS = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
+# What the scheduler tried besides only repeats the reason; the claims are said of every pod from Kubernetes 1.34 on.
+_PREEMPTION = re.compile(r"[.,]? no new claims to deallocate|[.,]? preemption:")
 # Crashes that come again whatever time passes, once they were seen this often.
 _HOPELESS: frozenset[Cause] = frozenset({"cli-mismatch", "crd-without-labels", "crd-stored-version", "object-refused"})
 _RESTARTS = 2
@@ -109,8 +113,7 @@ class _Pod:
     def _unscheduled(self) -> Trouble:
         condition = self._conditions["PodScheduled"]
         event = self._events.latest(self._pod, "FailedScheduling") or {}
-        # What the scheduler tried besides ("preemption: …") only repeats it.
-        message = str(condition.get("message") or event.get("message") or "").partition(" preemption:")[0].rstrip(". ")
+        message = _PREEMPTION.split(str(condition.get("message") or event.get("message") or ""))[0].rstrip("., ")
         cause: Cause = "unschedulable"
         if "Insufficient cpu" in message:
             cause = "insufficient-cpu"
@@ -119,7 +122,8 @@ class _Pod:
         text = ": ".join(filter(None, (condition.get("reason", "not scheduled"), message)))
         if condition.get("reason") == "SchedulingGated":
             return self._told(cause, text, "somebody has put a scheduling gate on the pod: its controller has to take it away")
-        return self._told(cause, text, remedies.of_scheduling(message, self._component, self._advice))
+        need = pod_request(self._pod.get("spec") or {})
+        return self._told(cause, text, remedies.of_scheduling(message, self._component, need, self._advice))
 
     def _container(self, container: Object) -> Trouble | None:
         state = container.get("state") or {}

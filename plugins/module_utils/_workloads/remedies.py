@@ -12,6 +12,8 @@ from collections.abc import Mapping
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.crash_log import Clue
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.quantity import cpu_text, memory_text
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.requests import Amount
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.trouble import Advice
 
 _QUOTA = re.compile(r"exceeded quota: (?P<name>[^,\s]+)")
@@ -128,13 +130,14 @@ def of_image(message: str, image: str, reason: str, namespace: str, key: str) ->
     return f"check {key}, the pull secret, and the nodes' way to the registry"
 
 
-def of_scheduling(message: str, component: str, advice: Advice) -> str:
-    """Return what to do about a pod that no node takes; ``message`` is the scheduler's."""
-    lacking = [name for name in ("cpu", "memory") if f"Insufficient {name}" in message]
+def of_scheduling(message: str, component: str, need: Amount, advice: Advice) -> str:
+    """Return what to do about a pod that no node takes; ``message`` is the scheduler's, ``need`` what the pod asks for."""
+    wanted = [("cpu", cpu_text(need.cpu)), ("memory", memory_text(need.memory))]
+    lacking = [(name, now) for name, now in wanted if f"Insufficient {name}" in message]
     if lacking:
         key = advice.requests_of.get(component, "")
-        value = " and ".join(f"{key}.{name}" for name in lacking) if key else f"the {' and '.join(lacking)} request in the chart values"
-        return f"make room on the nodes or add one, or lower {value} (kubectl describe nodes shows what is left)"
+        values = [f"{key}.{name} (now {now})" if key else f"the {name} request (now {now}) in the chart values" for name, now in lacking]
+        return f"make room on the nodes or add one (kubectl describe nodes shows what is left), or lower {' and '.join(values)}"
     for words, remedy in (
         ("Too many pods", "the nodes run as many pods as they may: add a node"),
         ("untolerated taint", "tolerate the taint (tolerations in the chart values) or take it off: kubectl describe nodes"),

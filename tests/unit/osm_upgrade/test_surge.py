@@ -43,9 +43,9 @@ def test_the_default_requests_on_a_small_cluster() -> None:
         "insufficient-capacity",
         "Deployment osm-system/osm-controller",
     )
-    assert (
-        found.what
-        == "its new pod asks for 500m CPU and 128M memory, and no node has that left: the best, n1, has 200m CPU and 3729Mi memory"
+    assert found.what == (
+        "its new pod asks for 500m CPU and 128M memory, and no node has that left beside the other new pods: "
+        "the best, n1, has 200m CPU and 3729Mi memory"
     )
     assert "starts the new pods before it ends the old ones" in found.why
     assert "stays Pending" in found.why

@@ -29,7 +29,10 @@ from ansible_collections.meshops.lifecycle.tests.unit.workloads.troubled_pods im
 )
 
 Object = dict[str, Any]
-NO_CPU = "0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available: 3 No preemption victims found."
+NO_CPU = (
+    "0/3 nodes are available: 3 Insufficient cpu. no new claims to deallocate, "
+    "preemption: 0/3 nodes are available: 3 No preemption victims found."
+)
 
 
 def diagnose(item: Object, *events: Object, log: str = "") -> Trouble:
@@ -46,12 +49,16 @@ def diagnose(item: Object, *events: Object, log: str = "") -> Trouble:
 @pytest.mark.parametrize(
     ("message", "cause", "remedy"),
     [
-        (NO_CPU, "insufficient-cpu", "lower osm.injector.resource.requests.cpu (kubectl describe nodes"),
-        ("0/1 nodes are available: 1 Insufficient memory.", "insufficient-memory", "osm.injector.resource.requests.memory"),
+        (NO_CPU, "insufficient-cpu", "lower osm.injector.resource.requests.cpu (now 300m)"),
+        (
+            "0/1 nodes are available: 1 Insufficient memory.",
+            "insufficient-memory",
+            "lower osm.injector.resource.requests.memory (now 64Mi)",
+        ),
         (
             "0/2 nodes are available: 1 Insufficient cpu, 1 Insufficient memory.",
             "insufficient-cpu",
-            "requests.cpu and osm.injector.resource.requests.memory",
+            "requests.cpu (now 300m) and osm.injector.resource.requests.memory (now 64Mi)",
         ),
         ("0/1 nodes are available: 1 Too many pods.", "unschedulable", "add a node"),
         ("0/1 nodes are available: 1 node(s) had untolerated taint {x: y}.", "unschedulable", "tolerations"),
@@ -84,7 +91,7 @@ def test_the_event_has_the_message_when_the_condition_has_none() -> None:
 
 
 def test_a_component_whose_value_is_not_known() -> None:
-    assert "the cpu request in the chart values" in diagnose(unscheduled("my-addon", NO_CPU)).remedy
+    assert "the cpu request (now 300m) in the chart values" in diagnose(unscheduled("my-addon", NO_CPU)).remedy
 
 
 def test_a_scheduling_gate() -> None:

@@ -35,7 +35,9 @@ def pod(app: str, *, number: int = 1, image: str = "", template: str = "", **sta
 
 def unscheduled(app: str, message: str, reason: str = "Unschedulable") -> Object:
     """A pod that no node takes."""
-    return pod(app, conditions=[{"type": "PodScheduled", "status": "False", "reason": reason, "message": message}])
+    item = pod(app, conditions=[{"type": "PodScheduled", "status": "False", "reason": reason, "message": message}])
+    item["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "0.3", "memory": "64Mi"}}
+    return item
 
 
 def waiting(app: str, reason: str, message: str = "", *, number: int = 1, restarts: int = 0, code: int = 0, **more: Any) -> Object:
