@@ -98,6 +98,20 @@ _EFFECTS: dict[str, dict[str, str]] = {
         "sidecar.compressConfig": "sidecar.compressConfig",
         "controllerLogLevel": "observability.fsmLogLevel",
         "serviceAccessMode": "traffic.serviceAccessMode",
+        "repoServer.port": "repoServer.port",
+        "remoteLogging.secretName": "observability.remoteLogging.secretName",
+        **{
+            f"featureFlags.{flag}": f"featureFlags.{flag}"
+            for flag in (
+                "enableSidecarPrettyConfig",
+                "enableAutoDefaultRoute",
+                "enableValidateGatewayListenerHostname",
+                "enableValidateHTTPRouteHostnames",
+                "enableValidateGRPCRouteHostnames",
+                "enableValidateTLSRouteHostnames",
+                "dropRouteRuleIfNoAvailableBackends",
+            )
+        },
     },
 }
 
@@ -113,6 +127,10 @@ class Translated(NamedTuple):
     findings: list[Finding]
 
 
+# fsm writes its sidecar's image in parts; its MeshConfig has them as one.
+_SIDECAR_IMAGE, _IMAGE_PARTS = ("sidecar", "image"), ("registry", "name", "tag")
+
+
 def preset_only_effects(user_values: Mapping[str, Any], product: Product) -> dict[str, str]:
     """Return those of the given values that reach only the preset: value path to MeshConfig path."""
     root = product.values_root
@@ -120,17 +138,29 @@ def preset_only_effects(user_values: Mapping[str, Any], product: Product) -> dic
     return {f"{root}.{value}": field for value, field in given}
 
 
-def translate(passed_values: Mapping[str, Any], mesh_config: Mapping[str, Any], product: Product, namespace: str) -> Translated:
+def translate(
+    passed_values: Mapping[str, Any],
+    mesh_config: Mapping[str, Any],
+    product: Product,
+    namespace: str,
+    chart_values: Mapping[str, Any] | None = None,
+) -> Translated:
     """Turn values given in this call into MeshConfig settings, with the option ``mesh_config`` over them.
 
-    Raises LifecycleError when ``mesh_config`` cannot be merged. Give the result to ``merge`` as its ``user_spec``.
+    ``chart_values`` are the target chart's defaults: they complete an image of which only a part was given. Raises LifecycleError when
+    ``mesh_config`` cannot be merged. Give the result to ``merge`` as its ``user_spec``.
     """
     target = ObjectRef("MeshConfig", product.mesh_config_name, namespace)
     spec: dict[str, Any] = {}
     findings: list[Finding] = []
     paths = preset_only_effects(passed_values, product)
+    wanted = {value_path: copy.deepcopy(_at(passed_values, tuple(value_path.split(".")))) for value_path in paths}
+    image = _sidecar_image(passed_values, chart_values or {}, product)
+    if image:
+        value_path = ".".join((product.values_root, *_SIDECAR_IMAGE))
+        paths, wanted = {**paths, value_path: f"sidecar.{product.sidecar_image_field}"}, {**wanted, value_path: image}
     for value_path, field in paths.items():
-        value = copy.deepcopy(_at(passed_values, tuple(value_path.split("."))))
+        value = wanted[value_path]
         for key in reversed(field.split(".")):
             value = {key: value}
         overlay(spec, value)
@@ -144,6 +174,18 @@ def translate(passed_values: Mapping[str, Any], mesh_config: Mapping[str, Any], 
             why = "only the hook before a first installation reads it"
             findings.append(Finding("warning", "value-without-effect", target, what, why, "leave it out"))
     return Translated(spec, paths, findings)
+
+
+def _sidecar_image(passed_values: Mapping[str, Any], chart_values: Mapping[str, Any], product: Product) -> str:
+    """Return the image whose parts were given in this call, completed by the chart's; empty when none was given."""
+    path = (product.values_root, *_SIDECAR_IMAGE)
+    given, default = _at(passed_values, path), _at(chart_values, path)
+    if product.id != FSM.id or not isinstance(given, Mapping):
+        return ""
+    parts = {**(default if isinstance(default, Mapping) else {}), **given}
+    if not given or not all(parts.get(part) for part in _IMAGE_PARTS):
+        return ""
+    return f"{parts['registry']}/{parts['name']}:{parts['tag']}"
 
 
 def _at(values: Any, path: tuple[str, ...]) -> Any:

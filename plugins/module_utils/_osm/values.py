@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import same
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import Product
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.schema_check import Schema, Violation, nearest, violations
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.value_successors import instead_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Refused
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -31,12 +32,6 @@ _KEPT_NAMES: tuple[tuple[str, ...], ...] = (
     ("webhookConfigNamePrefix",),
     ("validatorWebhook", "webhookConfigurationName"),
 )
-
-# Where a setting went whose key is gone (published charts osm-edge 1.1.3, 1.2.3, 1.3.9).
-_SUCCESSORS: dict[str, str] = {
-    "pipyRepoImage": "repoServer.image",
-    "nodeSelector": "osmController.nodeSelector, injector.nodeSelector, osmBootstrap.nodeSelector and the like",
-}
 
 
 class Pin(NamedTuple):
@@ -169,11 +164,10 @@ def dropped_findings(dropped: list[str], release: ObjectRef, chart_version: str,
     """
     found = []
     for path in dropped:
-        parts = tuple(path.split("."))
-        if _has(old_user_values, parts):
-            successor = _SUCCESSORS.get(".".join(parts[1:]), "")
-            remedy = f"the setting is now {successor} under {parts[0]}" if successor else "remove it from your values files"
+        root, *parts = path.split(".")
+        if _has(old_user_values, (root, *parts)):
             what, why = f"the value {path} is not carried over", f"chart {chart_version} has no such key and refuses it"
+            remedy = instead_of(root, ".".join(parts), _get(old_user_values, (root, *parts)), chart_version)
             found.append(Finding("warning", "value-dropped", release, what, why, remedy))
     return found
 

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import FSM, OSM, OSM_EDGE, Product
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.third_party import CarriedImages, carried_images
+from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.chart import read_chart
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import FSM, OSM, OSM_EDGE, Product, product_of_chart
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.third_party import CarriedImages, carried_images, third_parties
 
 Object = dict[str, Any]
 DEFAULTS: Object = {
@@ -165,3 +167,21 @@ def test_fsm_writes_an_image_in_parts(image: str, value: Object) -> None:
     assert result.values == {"fsm": {"prometheus": {"image": value}}}
     rendered = f"{value['registry']}/{value['name']}:{value['tag']}"
     assert rendered.removeprefix("docker.io/library/").removesuffix(":latest") == image.removesuffix(":latest")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).resolve().parents[2] / "sandbox" / "charts").glob("*/values.yaml")), ids=lambda path: path.parent.name
+)
+def test_every_chart_of_the_family_has_these_values(path: Path) -> None:
+    chart = read_chart(str(path.parent))
+    product = product_of_chart(chart.name, chart.version)
+    assert product is not None
+    for part in third_parties(product):
+        name = part.deployments[-1]
+        before = deployment(name, product.default_namespace, **{part.container: "chart/own:1"})
+        live = deployment(name, product.default_namespace, **{part.container: "by/hand:2"})
+        result = carried([live], [before], product=product, namespace=product.default_namespace, chart_values=chart.values)
+        value = result.values[product.values_root][part.value[0]][part.value[1]]
+        assert value in ("by/hand:2", {"registry": "by", "name": "hand", "tag": "2"})
+        assert isinstance(value, str) == isinstance(chart.values[product.values_root][part.value[0]][part.value[1]], str)
+        assert part.deployed_by in chart.values[product.values_root]
