@@ -11,80 +11,30 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from charts.repository import ChartRepository
-from sandboxlib import paths
+from mesh_by_hand import (
+    CONFIG,
+    CRDS,
+    MESH,
+    SIDECAR,
+    VALIDATOR,
+    WEBHOOK,
+    Manifest,
+    bootstrap_secrets,
+    containers,
+    create,
+    creates,
+    enrol,
+    init_containers,
+    pod,
+    wait,
+)
 from sandboxlib.cluster import Cluster
 from sandboxlib.errors import SandboxError
 from sandboxlib.options import Options
-
-NEW = str(paths.CHARTS / "osm-edge-1.3.9")
-MESH = ("--namespace", "osm-system")
-SIDECAR = "flomesh/pipy:0.70.0-46"
-WEBHOOK = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/osm-webhook-osm"
-VALIDATOR = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/osm-validator-mesh-osm"
-CONFIG = "/apis/config.openservicemesh.io/v1alpha2/namespaces/osm-system/meshconfigs/osm-mesh-config"
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-DEPLOYMENTS = "/apis/apps/v1/namespaces/osm-system/deployments"
-Manifest = dict[str, Any]
-
-
-def wait(what: str, condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
-        time.sleep(0.1)
-    return found
-
-
-def enrol(cluster: Cluster, name: str, mesh: str = "osm", **annotations: str) -> str:
-    """A namespace of the mesh that pods can be created in."""
-    keys = {"sidecar_injection": "openservicemesh.io/sidecar-injection", "metrics": "openservicemesh.io/metrics"}
-    metadata = {
-        "name": name,
-        "labels": {"openservicemesh.io/monitored-by": mesh},
-        "annotations": {keys[key]: value for key, value in annotations.items()},
-    }
-    cluster.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))
-    wait(f"service account of {name}", lambda: cluster.api.exists(f"/api/v1/namespaces/{name}/serviceaccounts/default"))
-    return name
-
-
-def pod(name: str, namespace: str, *, annotations: dict[str, str] | None = None, **spec: Any) -> Manifest:
-    container = {"name": "app", "image": "app:1", "ports": [{"name": "web", "containerPort": 8080}]} | spec.pop("container", {})
-    metadata = {"name": name, "namespace": namespace, "annotations": annotations or {}}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container], **spec}}
-
-
-def create(cluster: Cluster, manifest: Manifest, *arguments: str) -> Manifest:
-    created: Manifest = json.loads(cluster.kubectl("create", "-f", "-", "-o", "json", *arguments, stdin=json.dumps(manifest)))
-    return created
-
-
-def containers(manifest: Manifest) -> dict[str, str]:
-    return {entry["name"]: entry["image"] for entry in manifest["spec"]["containers"]}
-
-
-def init_containers(manifest: Manifest) -> dict[str, str]:
-    return {entry["name"]: entry["image"] for entry in manifest["spec"].get("initContainers", [])}
-
-
-def bootstrap_secrets(cluster: Cluster, namespace: str) -> list[Manifest]:
-    items: list[Manifest] = cluster.api.get(f"/api/v1/namespaces/{namespace}/secrets")["items"]
-    return [item for item in items if item["metadata"]["name"].startswith("sidecar-bootstrap-config-")]
-
-
-def version_label(cluster: Cluster, path: str) -> str:
-    return str(cluster.api.get(path)["metadata"]["labels"]["app.kubernetes.io/version"])
-
-
-def standin_log(cluster: Cluster) -> str:
-    return (cluster.directory / "logs" / "standin-osm.log").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -313,14 +263,7 @@ def test_it_survives_the_api_server(mesh: Cluster) -> None:
     # It watches again, too: a new injector pod takes over.
     mesh.kubectl("rollout", "restart", "deployment", "osm-injector", *MESH)
     mesh.kubectl("rollout", "status", "deployment", "osm-injector", *MESH, "--timeout=60s")
-    wait("the new injector", lambda: _creates(mesh, pod("another", namespace)))
-
-
-def _creates(cluster: Cluster, manifest: Manifest) -> Manifest | None:
-    try:
-        return create(cluster, manifest)
-    except SandboxError:
-        return None
+    wait("the new injector", lambda: creates(mesh, pod("another", namespace)))
 
 
 def test_definitions_without_labels_crash_the_bootstrap(mesh: Cluster) -> None:
@@ -330,110 +273,3 @@ def test_definitions_without_labels_crash_the_bootstrap(mesh: Cluster) -> None:
     wait("the crash loop", lambda: "CrashLoopBackOff" in mesh.kubectl("get", "pods", *MESH, "-l", "app=osm-bootstrap"))
     mesh.kubectl("label", "crd", name, "app.kubernetes.io/name=openservicemesh.io")
     mesh.kubectl("rollout", "status", "deployment", "osm-bootstrap", *MESH, "--timeout=60s")
-
-
-# From 1.2.3 to 1.3.9 and back
-
-
-def test_upgrade_as_seen(fresh_cluster: Callable[[Options], Cluster]) -> None:
-    cluster = fresh_cluster(Options(mesh="osm-edge=1.2.3"))
-    api = cluster.api
-    app = enrol(cluster, "app", sidecar_injection="enabled")
-    create(cluster, pod("before", app))
-
-    # The first attempt fails on the immutable selector, with two of three components already new.
-    with pytest.raises(SandboxError, match=r'cannot patch "osm-controller".*spec\.selector.*field is immutable'):
-        cluster.helm("upgrade", "osm", NEW, *MESH)
-    assert [release["status"] for release in yaml.safe_load(cluster.helm("history", "osm", *MESH, "-o", "yaml"))] == ["deployed", "failed"]
-    versions = {name: version_label(cluster, f"{DEPLOYMENTS}/osm-{name}") for name in ("bootstrap", "controller", "injector")}
-    assert versions == {"bootstrap": "1.3.9", "controller": "1.2.3", "injector": "1.3.9"}
-    # Until the new definitions are there, the new injector does not serve.
-    with pytest.raises(SandboxError, match="connection refused"):
-        create(cluster, pod("meanwhile", app))
-    wait("the new definitions", lambda: len(api.get(CRDS)["items"]) == 19)
-    split = wait("TrafficSplit v1alpha4", lambda: _served(cluster, "trafficsplits.split.smi-spec.io", "v1alpha4"))
-    assert split["metadata"]["labels"]["openservicemesh.io/reconcile"] == "false"
-
-    # With the Deployment orphaned the same upgrade succeeds; the old pod keeps serving, and stays.
-    (old,) = api.get("/api/v1/namespaces/osm-system/pods?labelSelector=app%3Dosm-controller")["items"]
-    cluster.kubectl("delete", "deployment", "osm-controller", *MESH, "--cascade=orphan")
-    cluster.helm("upgrade", "osm", NEW, *MESH)
-    cluster.kubectl("rollout", "status", "deployment", "osm-controller", *MESH, "--timeout=60s")
-    wait("both controllers behind the Service", lambda: len(_endpoints(cluster, "osm-controller")) == 2)
-    assert old["status"]["podIP"] in _endpoints(cluster, "osm-controller")
-    sets = api.get("/apis/apps/v1/namespaces/osm-system/replicasets?labelSelector=app%3Dosm-controller")["items"]
-    assert sorted(item["spec"]["replicas"] for item in sets) == [1, 1]
-    orphan = next(item for item in sets if "ownerReferences" not in item["metadata"])
-    assert orphan["metadata"]["name"] == old["metadata"]["ownerReferences"][0]["name"]
-
-    # What the upgrade does not do.
-    spec = api.get(CONFIG)["spec"]
-    assert "interceptionMode" not in spec["traffic"]
-    assert "pluginChains" not in spec
-    assert spec["sidecar"]["sidecarDrivers"][0]["sidecarImage"] == SIDECAR
-    assert [version_label(cluster, path) for path in (WEBHOOK, VALIDATOR)] == ["1.2.3", "1.2.3"]
-    wait("the validator to know plugins", lambda: "plugin.flomesh.io" in json.dumps(api.get(VALIDATOR)["webhooks"]))
-
-    # New pods are not intercepted until the MeshConfig says how; the sidecar stays at the old Pipy.
-    bare = wait("the new injector", lambda: _creates(cluster, pod("bare", app)))
-    assert (containers(bare)["sidecar"], init_containers(bare)) == (SIDECAR, {})
-    mode = {"spec": {"traffic": {"interceptionMode": "iptables"}}}
-    cluster.kubectl("patch", "meshconfig", "osm-mesh-config", *MESH, "--type=merge", "-p", json.dumps(mode))
-    intercepted = create(cluster, pod("intercepted", app))
-    assert init_containers(intercepted) == {"osm-init": "flomesh/osm-edge-sidecar-init:1.3.9"}
-
-    # Rolling back fails on the same selector. The old bootstrap cannot take a stored version away again and crashes.
-    with pytest.raises(SandboxError, match=r"spec\.selector.*field is immutable"):
-        cluster.helm("rollback", "osm", "1", *MESH)
-    versions = {name: version_label(cluster, f"{DEPLOYMENTS}/osm-{name}") for name in ("bootstrap", "controller", "injector")}
-    assert versions == {"bootstrap": "1.2.3", "controller": "1.3.9", "injector": "1.2.3"}
-    statuses = [release["status"] for release in yaml.safe_load(cluster.helm("history", "osm", *MESH, "-o", "yaml"))]
-    assert statuses == ["superseded", "failed", "superseded", "failed"]
-    wait("the crash loop", lambda: "missing from spec.versions" in standin_log(cluster))
-
-
-def test_mesh_that_was_upgraded_once_already(fresh_cluster: Callable[[Options], Cluster]) -> None:
-    cluster = fresh_cluster(Options())
-    cluster.standin.start()
-    with ChartRepository(["osm-edge-1.2.0", "osm-edge-1.2.3"]) as repository:
-        for command, version in (("install", "1.2.0"), ("upgrade", "1.2.3")):
-            arguments = (command, "osm", "osm-edge", "--repo", repository.url, "--version", version, *MESH)
-            cluster.helm(*arguments, *(("--create-namespace",) if command == "install" else ()))
-            wait("the validator, which comes last", lambda: cluster.api.exists(VALIDATOR))
-    cluster.kubectl("rollout", "status", "deployment", "osm-controller", *MESH, "--timeout=60s")
-    assert [version_label(cluster, path) for path in (f"{DEPLOYMENTS}/osm-controller", WEBHOOK)] == ["1.2.3", "1.2.0"]
-    app = enrol(cluster, "app", sidecar_injection="enabled")
-    created = wait("the new injector", lambda: _creates(cluster, pod("web", app)))
-    assert containers(created)["sidecar"] == "flomesh/pipy:0.70.0-2"
-    assert init_containers(created) == {"osm-init": "flomesh/osm-edge-sidecar-init:1.2.3"}
-
-
-def test_uninstall_after_an_upgrade_leaves_the_webhooks(fresh_cluster: Callable[[Options], Cluster]) -> None:
-    cluster = fresh_cluster(Options(mesh="osm-edge=1.2.3"))
-    cluster.kubectl("delete", "deployment", "osm-controller", *MESH, "--cascade=orphan")
-    cluster.helm("upgrade", "osm", NEW, *MESH)
-    wait("the new injector", lambda: _served(cluster, "trafficsplits.split.smi-spec.io", "v1alpha4"))
-
-    cluster.helm("uninstall", "osm", *MESH)
-
-    wait("the MeshConfig to go", lambda: not cluster.api.exists(CONFIG))
-    secret = "/api/v1/namespaces/osm-system/secrets/osm-ca-bundle"
-    wait("the hook to be through", lambda: "cleanup hook: done" in standin_log(cluster))
-    assert not cluster.api.exists(secret)
-    # The hook looks for the new version's label, and it was never written.
-    assert cluster.api.exists(WEBHOOK)
-    assert cluster.api.exists(VALIDATOR)
-    reset = cluster.api.get(f"{CRDS}/meshconfigs.config.openservicemesh.io")
-    assert "openservicemesh.io/reconcile" not in reset["metadata"]["labels"]
-
-
-def _served(cluster: Cluster, name: str, version: str) -> Manifest | None:
-    found: Manifest = cluster.api.get(f"{CRDS}/{name}")
-    return found if any(entry["name"] == version for entry in found["spec"]["versions"]) else None
-
-
-def _endpoints(cluster: Cluster, service: str) -> set[str]:
-    slices = cluster.api.get(
-        f"/apis/discovery.k8s.io/v1/namespaces/osm-system/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3D{service}"
-    )
-    return {address for item in slices["items"] for endpoint in item["endpoints"] or [] for address in endpoint["addresses"]}

@@ -5,8 +5,8 @@
 """Which CustomResourceDefinitions each release ships, in the order of their files, in which they are installed.
 
 Sources: the files of osm-edge v1.1.1 (image osm-edge-crds), v1.2.3 and v1.3.9 and of osm v1.2.4 in cmd/osm-bootstrap/crds/;
-fsm v1.5.1 cmd/fsm-bootstrap/crds/. FSM ships 62: here are those of mesh configuration, policies, plugins, connectors, several
-clusters, ingress, SMI, and the three of the Gateway API that every gateway needs.
+fsm v1.5.1 cmd/fsm-bootstrap/crds/. FSM 1.5 ships 62, 1.4 about as many: here are those of mesh configuration, policies, plugins,
+connectors, several clusters, ingress, SMI, and the three of the Gateway API that every gateway needs.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _osm_1_2() -> tuple[Crd, ...]:
     return (_MESH_ROOT_CERTIFICATE, _MESH_CONFIG, _EGRESS, *_POLICIES, *_smi(("v1alpha2",)))
 
 
-def _fsm_1_5() -> tuple[Crd, ...]:
+def _fsm() -> tuple[Crd, ...]:
     config, connector, multicluster = "config.flomesh.io", "connector.flomesh.io", "multicluster.flomesh.io"
     plugin, policy, gateway = "plugin.flomesh.io", "policy.flomesh.io", "gateway.networking.k8s.io"
     connectors = ("Consul", "Eureka", "Gateway", "Machine", "Nacos")
@@ -107,7 +107,8 @@ _SETS: Mapping[tuple[str, int, int], Callable[[], tuple[Crd, ...]]] = {
     (OSM_EDGE.name, 1, 2): _edge_1_2,
     (OSM_EDGE.name, 1, 3): _edge_1_3,
     (OSM.name, 1, 2): _osm_1_2,
-    (FSM.name, 1, 5): _fsm_1_5,
+    (FSM.name, 1, 4): _fsm,
+    (FSM.name, 1, 5): _fsm,
 }
 
 

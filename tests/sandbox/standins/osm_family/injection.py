@@ -20,7 +20,7 @@ from .probes import rewrite_probes
 from .products import FSM
 from .settings import Settings
 from .sidecar import annotations_of, healthcheck, init_container, init_image, sidecar, sidecar_image, sidecar_image_field
-from .versions import Version
+from .versions import V1_5, Version
 
 _PORT_LISTS = ("outbound-port-exclusion-list", "inbound-port-exclusion-list")
 _RANGE_LISTS = ("outbound-ip-range-exclusion-list", "outbound-ip-range-inclusion-list")
@@ -88,7 +88,7 @@ def _intercepts(settings: Settings) -> bool:
     """Until 1.2 there was one way; 1.3 and FSM have modes, and no default for a MeshConfig that names none."""
     mode = settings.spec.get("traffic", {}).get("interceptionMode")
     if settings.product is FSM:
-        return bool(mode == "PodLevel")
+        return bool(mode == ("PodLevel" if settings.version >= V1_5 else "iptables"))
     return settings.version < Version(1, 3) or bool(mode == "iptables")
 
 

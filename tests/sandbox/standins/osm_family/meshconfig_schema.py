@@ -12,17 +12,18 @@ from typing import Any
 from .meshconfig_fields import Field
 from .meshconfig_products import fields_of
 from .products import FSM, Product
-from .versions import Version
+from .versions import V1_5, Version
 
 _ANY_OBJECT = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 # FSM's has several hundred fields; what decides about pods is checked as there: fsm v1.5.1 config.flomesh.io_meshconfigs.yaml
-_FSM_TRAFFIC = _ANY_OBJECT | {"properties": {"interceptionMode": {"type": "string", "enum": ["PodLevel", "NodeLevel"]}}}
 
 
 def mesh_config_schema(product: Product, version: Version, api_version: str) -> dict[str, Any]:
     """The ``openAPIV3Schema`` of a MeshConfig in one of its versions, as that version of the control plane ships it."""
     if product is FSM:
-        return {"type": "object", "properties": {"spec": _ANY_OBJECT | {"properties": {"traffic": _FSM_TRAFFIC}}}}
+        modes = ["PodLevel", "NodeLevel"] if version >= V1_5 else ["iptables", "ebpf", "none"]
+        traffic = _ANY_OBJECT | {"properties": {"interceptionMode": {"type": "string", "enum": modes}}}
+        return {"type": "object", "properties": {"spec": _ANY_OBJECT | {"properties": {"traffic": traffic}}}}
     fields = [entry for entry in fields_of(product, version) if _has(entry, version, api_version)]
     return {"type": "object", "properties": {"spec": _object(fields, version, api_version)}}
 

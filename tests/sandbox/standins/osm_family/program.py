@@ -17,6 +17,7 @@ from .pod_events import record_event
 from .pod_logs import line
 from .pod_status import mark_crashing, mark_ready
 from .pods import ControlPlanePod
+from .reconciler import Reconciler
 
 _RETRY_SECONDS = 0.5
 _CRASH_SECONDS = 5.0
@@ -85,6 +86,8 @@ class Program(threading.Thread, ABC):
                 self.sleep(_CRASH_SECONDS)
             self._report(lambda: mark_ready(self.api, self.pod))
             self.ready.set()
+            if self.pod.reconciles:
+                Reconciler(self.api, self.pod, self.node.say, lambda: not self.stopping).start()
             self.settled.set()
             self._stopping.wait()
         except Stopped:

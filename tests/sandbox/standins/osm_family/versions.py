@@ -23,6 +23,10 @@ class Version(NamedTuple):
         return ".".join(map(str, self))
 
 
+# FSM renamed the modes of interception
+V1_5 = Version(1, 5)
+
+
 def parse(text: str) -> Version | None:
     """The version that an image tag or a chart's appVersion names; None for anything else, such as "latest"."""
     found = _PATTERN.fullmatch(text)

@@ -19,7 +19,8 @@ _RETRY_SECONDS = 0.5
 class Watch(threading.Thread):
     """Calls ``changed`` for each object that is new or different, and ``gone`` for each that was deleted.
 
-    One call after the other, in this thread. ``listed`` is set when everything that was there at the start has been told.
+    One call after the other, in this thread, which ends soon after ``running`` says no. ``listed`` is set when everything that was
+    there at the start has been told.
     """
 
     def __init__(
@@ -32,20 +33,21 @@ class Watch(threading.Thread):
         say: Callable[[str], None],
         *,
         metadata_only: bool = False,
+        running: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__(name=f"watch {path}", daemon=True)
         self._api, self._path, self._selector = api, path, selector
         self._changed, self._gone, self._say = changed, gone, say
-        self._metadata_only = metadata_only
+        self._metadata_only, self._running = metadata_only, running
         self._known: dict[str, Object] = {}
         self.listed = threading.Event()
 
     def run(self) -> None:
-        while True:
+        while self._running():
             try:
                 position = self._list()
                 self.listed.set()
-                while True:
+                while self._running():
                     position = self._follow(position)
             except (Unreachable, ApiError) as error:
                 self._say(f"{self._path}: {error}; starting over")
