@@ -124,7 +124,7 @@ def test_everything_waits_for_a_bootstrap_that_crashes(small: Cluster) -> None:
     small.kubectl("rollout", "status", "deployment", "osm-injector", *MESH, "--timeout=60s")
 
 
-@pytest.mark.parametrize("image", ["flomesh/osm-edge-injector:1.2.3-missing", "registry.invalid/osm-edge-injector:1.2.3"])
+@pytest.mark.parametrize("image", ["flomesh/osm-edge-injector:1.2.3-missing", "unreachable.invalid/osm-edge-injector:1.2.3"])
 def test_image_that_cannot_be_pulled(small: Cluster, image: str) -> None:
     """What a kubelet says of it; tests/sandbox/stages/pod-image-missing.yaml."""
     small.kubectl("set", "image", "deployment/osm-injector", *MESH, f"osm-injector={image}")

@@ -36,7 +36,7 @@ def test_hooks_that_fail_or_hang(fresh_cluster: Callable[[Options], Cluster]) ->
     cluster.helm("uninstall", "osm", *MESH, "--no-hooks")
 
     install("osmCRDs=osm-edge-crds-hanging")
-    with pytest.raises(SandboxError, match="timed out|context deadline exceeded"):
+    with pytest.raises(SandboxError, match=r"timed out|context deadline exceeded"):
         cluster.helm("uninstall", "osm", *MESH, "--timeout", "2s")
     jobs = {item["metadata"]["name"]: item["status"] for item in cluster.api.get(_JOBS)["items"]}
     assert jobs["osm-cleanup"]["active"] == 1

@@ -19,7 +19,7 @@ from .node import Node
 from .pod_status import mark_initialized, mark_initializing
 
 # As tests/sandbox/stages/pod-image-missing.yaml has it
-_MISSING = re.compile(r"-missing([:@]|$)|\.invalid/")
+_MISSING = re.compile(r"-missing([:@]|$)|^unreachable\.invalid/")
 _WAITING = re.compile(r"init-(osm|fsm)-(controller|injector)")
 _RETRY_SECONDS = 0.5
 _POLL_SECONDS = 0.1
