@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads import remedies
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.crash_log import masked
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.pod_diagnosis import PodEvents, of_pod
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.trouble import Advice, Trouble
 
@@ -87,8 +88,7 @@ def _of_workload(workload: Object) -> Iterator[Trouble]:
     # Set by the Deployment controller when the ReplicaSet cannot create pods (kubernetes pkg/controller/deployment/util).
     failure = conditions.get("ReplicaFailure", {})
     if failure.get("status") == "True":
-        message = failure.get("message", "")
-        yield Trouble(ref, "pod-creation", f"pods cannot be created: {message}", remedies.of_creation(message, ref), name)
+        yield _refused(ref, str(failure.get("message", "")))
     elif conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded":
         look = f"look at its pods (kubectl describe pod -n {ref.namespace} -l app={name}); it goes on by itself when these become ready"
         yield Trouble(ref, "progress-deadline", "no new pod has become ready within progressDeadlineSeconds", look, name)
@@ -99,7 +99,12 @@ def _refused_pods(found: Sequence[Trouble], events: PodEvents) -> Iterator[Troub
     known = {trouble.object for trouble in found}
     for ref, message in events.refused_pods():
         if ref not in known:
-            yield Trouble(ref, "pod-creation", f"pods cannot be created: {message}", remedies.of_creation(message, ref), ref.name)
+            yield _refused(ref, message)
+
+
+def _refused(ref: ObjectRef, message: str) -> Trouble:
+    told = f"pods cannot be created: {masked(message)}"
+    return Trouble(ref, "pod-creation", told, remedies.of_creation(message, ref), ref.name, short="pods cannot be created")
 
 
 def _in_order(found: Sequence[Trouble], advice: Advice) -> list[Trouble]:

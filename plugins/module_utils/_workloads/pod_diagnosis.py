@@ -88,7 +88,7 @@ class _Pod:
             return None
         if self._status.get("phase") == "Failed":
             ended = ": ".join(filter(None, ("it has ended", self._status.get("reason"), self._status.get("message"))))
-            return self._told("not-ready", ended, f"kubectl delete pod -n {self._ref.namespace} {self._ref.name}")
+            return self._told("not-ready", masked(ended), f"kubectl delete pod -n {self._ref.namespace} {self._ref.name}")
         if self._conditions.get("PodScheduled", {}).get("status") == "False":
             return self._unscheduled()
         inits, containers = (self._status.get(key) or () for key in ("initContainerStatuses", "containerStatuses"))
@@ -99,8 +99,8 @@ class _Pod:
         waiting = next((item["name"] for item in inits if not item.get("ready")), "")
         return self._init(waiting) if waiting else self._unready(containers)
 
-    def _told(self, cause: Cause, message: str, remedy: str, *, hopeless: bool = False) -> Trouble:
-        return Trouble(self._ref, cause, message, remedy, self._component, hopeless)
+    def _told(self, cause: Cause, message: str, remedy: str, *, hopeless: bool = False, short: str = "") -> Trouble:
+        return Trouble(self._ref, cause, message, remedy, self._component, hopeless, short=short)
 
     def _terminating(self) -> Trouble | None:
         metadata = self._pod["metadata"]
@@ -134,7 +134,7 @@ class _Pod:
         if reason in _START_REASONS:
             message = f"container {name} cannot be started: {reason}: {waiting.get('message', '')}".rstrip(": ")
             look = f"make what it names (a ConfigMap, a Secret, a command): kubectl describe pod -n {self._ref.namespace} {self._ref.name}"
-            return self._told("container-start", message, look)
+            return self._told("container-start", message, look, short=f"container {name} cannot be started: {reason}")
         if reason == "CrashLoopBackOff" or (ended.get("exitCode") and not container.get("ready")):
             return self._crash(container, ended)
         return None
@@ -149,11 +149,12 @@ class _Pod:
         key = self._advice.image_of.get(self._component, self._advice.images)
         text = f"container {container['name']}: {reason} {image}: {masked(detail)}".rstrip(": ")
         remedy = remedies.of_image(detail, image, reason, self._ref.namespace, key)
-        return self._told("image-pull", text, remedy, hopeless=reason == "InvalidImageName")
+        short = f"container {container['name']}: {reason} {image}"
+        return self._told("image-pull", text, remedy, hopeless=reason == "InvalidImageName", short=short)
 
     def _crash(self, container: Object, ended: Object) -> Trouble:
         name, restarts = container["name"], int(container.get("restartCount") or 0)
-        message = f"container {name} ends with exit code {ended.get('exitCode', 'unknown')} ({restarts} restarts)"
+        message = f"container {name} ends with exit code {ended.get('exitCode', 'unknown')} (restarts: {restarts})"
         if ended.get("reason") == "OOMKilled":
             raise_it = self._advice.requests_of.get(self._component, "").replace(".requests", ".limits.memory")
             remedy = f"it needs more memory than its limit: raise {raise_it or 'its memory limit in the chart values'}"
@@ -165,7 +166,8 @@ class _Pod:
                 message += f" (at CRD {clue.subject['crd']}, which has no labels)"
         cause: Cause = clue.cause if clue is not None else "crash-loop"
         remedy = remedies.of_crash(clue, self._ref, name, self._advice)
-        return self._told(cause, message, remedy, hopeless=cause in _HOPELESS and restarts >= _RESTARTS)
+        short = f"container {name} ends again and again (restarts: {restarts}): {cause}"
+        return self._told(cause, message, remedy, hopeless=cause in _HOPELESS and restarts >= _RESTARTS, short=short)
 
     def _clue(self, container: str, ended: Object) -> Clue | None:
         """Return why it ended: from its log, else from its Event, else from its termination message."""
@@ -203,7 +205,8 @@ class _Pod:
         look = (
             f"make what it names, or repair the node's storage or network: kubectl describe pod -n {self._ref.namespace} {self._ref.name}"
         )
-        return self._told("container-start", f"{event['reason']}: {masked(str(event.get('message', '')))}", look)
+        reason = str(event["reason"])
+        return self._told("container-start", f"{reason}: {masked(str(event.get('message', '')))}", look, short=reason)
 
     def _unready(self, containers: Iterable[Object]) -> Trouble | None:
         if self._conditions.get("Ready", {}).get("status") == "True":
@@ -217,7 +220,8 @@ class _Pod:
         event = self._events.latest(self._pod, "Unhealthy")
         if event is not None and unready:
             text = f"not ready: {names}: {masked(str(event.get('message', '')))}"
-            return self._told("probe-failing", text, f"the program runs and does not answer its probe: {logs} -c {unready[0]['name']}")
+            look = f"the program runs and does not answer its probe: {logs} -c {unready[0]['name']}"
+            return self._told("probe-failing", text, look, short=f"not ready: {names}: its probe fails")
         if not self._pod.get("spec", {}).get("nodeName") and not self._conditions:
             return self._told(
                 "unschedulable", "no scheduler has looked at it", "check that the scheduler runs (kubectl get pods -n kube-system)"

@@ -53,7 +53,8 @@ class Trouble(NamedTuple):
     """What keeps one object back.
 
     ``component`` is the name of the workload that it belongs to. A ``hopeless`` trouble does not go away by waiting; one of an ``old``
-    pod (of an earlier revision of its workload) goes when the new pods are there.
+    pod (of an earlier revision of its workload) goes when the new pods are there. ``short`` is the message without what others have
+    written (logs, answers of webhooks), which progress must not carry; the message itself when it is empty.
     """
 
     object: ObjectRef
@@ -63,6 +64,7 @@ class Trouble(NamedTuple):
     component: str = ""
     hopeless: bool = False
     old: bool = False
+    short: str = ""
 
     def __str__(self) -> str:
         """Return one line for people."""
@@ -71,7 +73,7 @@ class Trouble(NamedTuple):
     @property
     def brief(self) -> str:
         """Return what a line of progress has room for."""
-        text = f"{self.component or self.object.name}: {self.message}"
+        text = f"{self.component or self.object.name}: {self.short or self.message}"
         return text if len(text) <= _BRIEF else f"{text[: _BRIEF - 1]}…"
 
     def as_dict(self) -> dict[str, Any]:

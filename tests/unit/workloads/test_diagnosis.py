@@ -147,7 +147,7 @@ def test_parameters_of_another_version() -> None:
     found = diagnose(crashing("osm-controller"), log=CLI)
     assert (found.cause, found.hopeless) == ("cli-mismatch", True)
     assert "Please specify the mesh name using --mesh-name" in found.message
-    assert "exit code 1 (3 restarts)" in found.message
+    assert "exit code 1 (restarts: 3)" in found.message
     assert "osm.image.registry and osm.image.tag" in found.remedy
 
 
@@ -224,7 +224,7 @@ def test_fatal_reasons_that_may_end_by_themselves(reason: str, cause: str, remed
 
 def test_a_crash_without_a_log() -> None:
     found = diagnose(crashing("osm-controller", code=137))
-    assert (found.cause, found.message) == ("crash-loop", "container osm-controller ends with exit code 137 (3 restarts)")
+    assert (found.cause, found.message) == ("crash-loop", "container osm-controller ends with exit code 137 (restarts: 3)")
     assert found.remedy == "read its log: kubectl logs -n osm-system osm-controller-1 -c osm-controller --previous"
 
 
@@ -426,7 +426,7 @@ def test_the_public_form() -> None:
     assert found.as_dict() == {
         "object": {"kind": "Pod", "namespace": NAMESPACE, "name": "osm-controller-1"},
         "cause": "crash-loop",
-        "message": "container osm-controller ends with exit code 1 (3 restarts)",
+        "message": "container osm-controller ends with exit code 1 (restarts: 3)",
         "remedy": "read its log: kubectl logs -n osm-system osm-controller-1 -c osm-controller --previous",
     }
 
@@ -435,3 +435,27 @@ def test_a_line_of_progress_is_short() -> None:
     found = diagnose(unscheduled("osm-injector", "x" * 500))
     assert len(found.brief) == 160
     assert found.brief.endswith("…")
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        crashing("osm-controller"),
+        waiting("osm-controller", "ErrImagePull", "text of others"),
+        waiting("osm-controller", "CreateContainerConfigError", "text of others"),
+        running("osm-controller"),
+        waiting("osm-controller", "ContainerCreating"),
+    ],
+)
+def test_progress_carries_no_text_of_others(item: Object) -> None:
+    """Logs and the answers of registries and webhooks may hold anything."""
+    texts = ["text of others", log_line("text of others")]
+    reason = "Unhealthy" if item["status"]["phase"] == "Running" else "FailedMount"
+    found = diagnose(item, event("osm-controller-1", reason, texts[0]), log=texts[1])
+    assert "text of others" in found.message
+    assert "text of others" not in found.brief
+
+
+def test_progress_about_refused_pods() -> None:
+    (found,) = troubles([failure("admission webhook denied the request: text of others")], [], advice=ADVICE)
+    assert found.brief == "osm-controller: pods cannot be created"
