@@ -17,7 +17,8 @@ description:
   - A mesh is found by any one of its parts (a Deployment, the Helm release, a webhook configuration, the MeshConfig), so that an
     interrupted upgrade and the remains of an uninstallation show as well.
   - Products beside each other are told apart, with the CustomResourceDefinitions that they share and the names that they quarrel about.
-  - Why a component is not ready is read from the status of its pods, with what usually helps.
+  - Why a component is not ready is read from the status of its pods, their Events and the last lines of their logs, and told with what
+    helps. Events and logs are read only while a component is not ready.
   - Changes nothing. Lists are read in pages and reduced while they are read, so the number of requests grows with pages of 500 pods
     and not with namespaces. A cluster without any trace of the family costs about a dozen requests.
 options:
@@ -49,9 +50,10 @@ notes:
     C(daemonsets.apps), C(replicasets.apps), C(endpointslices.discovery.k8s.io),
     C(mutatingwebhookconfigurations.admissionregistration.k8s.io), C(validatingwebhookconfigurations.admissionregistration.k8s.io),
     C(customresourcedefinitions.apiextensions.k8s.io), C(meshconfigs.config.openservicemesh.io), C(meshconfigs.config.flomesh.io),
-    C(jobs.batch), C(serviceaccounts), C(clusterroles.rbac.authorization.k8s.io) and C(clusterrolebindings.rbac.authorization.k8s.io),
-    and C(get) for C(namespaces), C(secrets), C(configmaps), C(services), C(deployments.apps) and
-    C(customresourcedefinitions.apiextensions.k8s.io)."
+    C(nodes), C(events), C(jobs.batch), C(serviceaccounts), C(clusterroles.rbac.authorization.k8s.io) and
+    C(clusterrolebindings.rbac.authorization.k8s.io), and C(get) for C(namespaces), C(secrets), C(configmaps), C(services),
+    C(pods/log), C(deployments.apps) and C(customresourcedefinitions.apiextensions.k8s.io). Without the list of all Secrets only the
+    numbers of bootstrap Secrets are unknown, without the list of Nodes only the capacity."
   - The version label of webhook configurations is compared only to warn about an uninstallation that would leave them behind. The mesh
     is never found by it, because control planes do not update it.
 seealso:
@@ -165,8 +167,8 @@ meshes:
         - C(version) is what the image says (its version label, when the image has a digest or a tag that is no version), C(chart_version)
           the C(appVersion) of the chart that wrote its command line. A component whose two versions do not belong together has the finding
           C(component-image-mismatch).
-        - C(diagnosis) has one entry for each thing that holds a component back that is not rolled out, with a cause in a stable word
-          (such as V(unschedulable), V(image-pull), V(crash-loop), V(init)), its object, and what usually helps.
+        - C(diagnosis) has one entry for each thing that holds a component back that is not rolled out, with a cause in a stable word (such
+          as V(insufficient-cpu), V(image-pull), V(cli-mismatch), V(waits-for-bootstrap)), its object, and what helps.
       type: list
       elements: dict
       sample:
@@ -185,9 +187,9 @@ meshes:
             Unschedulable: 0/3 nodes are available: 3 Insufficient cpu.
           diagnosis:
             - object: {kind: Pod, namespace: osm-system, name: osm-controller-6d4f7c5b9-x2x7k}
-              cause: unschedulable
+              cause: insufficient-cpu
               message: "Unschedulable: 0/3 nodes are available: 3 Insufficient cpu."
-              remedy: make room on the nodes, or lower the resource requests in the chart values
+              remedy: add a node or free CPU, or lower the value osm.osmController.resource.requests
     mesh_config:
       description:
         - What the MeshConfig says, C(null) when there is none. RV(meshes[].mesh_config.sidecar_image) and
@@ -312,6 +314,21 @@ meshes:
           and webhook configurations that it looks after. It takes back what others change in them.
       type: dict
       sample: {enabled: false, components: [], crds: 0, webhooks: 0}
+    capacity:
+      description:
+        - What the nodes have left, and what replacing all pods of the control plane as they are would need at once (C(surge)), which is
+          what an upgrade does. CPU is in cores, memory in bytes; C(fits) tells whether every new pod finds a node, played through pod by
+          pod.
+        - C(null) when O(data_plane=false). Only C(checked) (V(false)) and C(reason) are there when nodes may not be listed.
+      type: dict
+      sample:
+        checked: true
+        nodes: 3
+        usable_nodes: 3
+        free: {cpu: 4.2, memory: 12884901888}
+        largest_free_node: {name: node-1, cpu: 1.9, memory: 5368709120}
+        pending_pods: 0
+        surge: {cpu: 1.1, memory: 536870912, pods: 3, fits: true}
     ca_secret:
       description: Whether the Secret with the mesh's root certificate exists; C(null) when that may not be read.
       type: bool
@@ -436,8 +453,8 @@ def mesh_info(module: LifecycleModule) -> dict[str, Any]:
     """Observe the cluster and report."""
     started = time.time()
     connection, options = module.connection, module.params
-    observed = survey(connection.api, mesh_name=options["mesh_name"], data_plane=options["data_plane"])
-    result = report(observed, now=started, mesh_name=options["mesh_name"], namespace=options["mesh_namespace"])
+    observed, room = survey(connection.api, mesh_name=options["mesh_name"], data_plane=options["data_plane"])
+    result = report(observed, now=started, mesh_name=options["mesh_name"], namespace=options["mesh_namespace"], room=room)
     cluster = {"server": connection.server, "uid": connection.uid}
     return {**result, "cluster": cluster, "duration": round(time.time() - started, 3)}
 

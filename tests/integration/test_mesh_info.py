@@ -27,8 +27,9 @@ AGENT = "meshops.lifecycle/"
 READ = ["get", "list"]
 # As the module's documentation has it.
 DOCUMENTED_RULES: list[Result] = [
-    {"apiGroups": [""], "resources": ["namespaces", "pods", "services", "secrets", "serviceaccounts"], "verbs": ["list"]},
-    {"apiGroups": [""], "resources": ["namespaces", "secrets", "configmaps", "services"], "verbs": ["get"]},
+    {"apiGroups": [""], "resources": ["namespaces", "nodes", "pods", "services", "secrets", "serviceaccounts"], "verbs": ["list"]},
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
+    {"apiGroups": [""], "resources": ["namespaces", "secrets", "configmaps", "services", "pods/log"], "verbs": ["get"]},
     {"apiGroups": ["apps"], "resources": ["deployments", "daemonsets", "replicasets"], "verbs": ["list"]},
     {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]},
     {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list"]},
@@ -284,6 +285,138 @@ def test_essential_permission_that_is_missing_is_named(mesh: Cluster) -> None:
     assert "grant mesh-stranger the permission to list deployments.apps cluster-wide" in result["next"]
 
 
+# What the nodes have left, images, the reconciler
+
+
+def test_capacity(mesh: Cluster) -> None:
+    capacity = info(mesh)["meshes"][0]["capacity"]
+    nodes = mesh.api.get("/api/v1/nodes")["items"]
+    assert (capacity["checked"], capacity["nodes"], capacity["surge"]["pods"], capacity["surge"]["fits"]) == (True, len(nodes), 3, True)
+    assert capacity["free"]["cpu"] > capacity["surge"]["cpu"] > 1
+    assert info(mesh, data_plane=False)["meshes"][0]["capacity"] is None
+
+
+def test_image_of_another_version_than_the_chart(mesh: Cluster) -> None:
+    images = ["osm-controller=flomesh/osm-edge-controller:1.2.2", "osm-pipy-repo=mirror.example.com/pipy-repo:9"]
+    mesh.kubectl("-n", "osm-system", "set", "image", "deployment/osm-controller", *images)
+    try:
+        found = info(mesh)["meshes"][0]
+        told = {finding["code"]: finding for finding in found["findings"]}
+        controller = next(item for item in found["components"] if item["name"] == "osm-controller")
+        assert (controller["version"], controller["chart_version"]) == ("1.2.2", "1.2.3")
+        assert told["component-image-mismatch"]["object"]["name"] == "osm-controller"
+        assert "osm-pipy-repo runs mirror.example.com/pipy-repo:9 instead of" in told["image-not-of-release"]["what"]
+        assert "osm.pipyRepoImage=mirror.example.com/pipy-repo:9" in told["image-not-of-release"]["remedy"]
+        assert "component-versions-differ" in told
+    finally:
+        mesh.kubectl("-n", "osm-system", "rollout", "undo", "deployment", "osm-controller")
+    eventually(mesh, lambda seen: codes(seen) == {"namespace-ignored"})
+
+
+def test_reconciler(mesh: Cluster) -> None:
+    assert info(mesh)["meshes"][0]["reconciler"] == {"enabled": False, "components": [], "crds": 0, "webhooks": 0}
+
+    def switch(state: str) -> None:
+        chart = str(paths.CHARTS / "osm-edge-1.2.3")
+        mesh.helm("upgrade", "osm", chart, "-n", "osm-system", "--reuse-values", "--set", f"osm.enableReconciler={state}")
+
+    switch("true")
+    try:
+        result = eventually(mesh, lambda seen: seen["meshes"][0]["rolled_out"] and seen["meshes"][0]["reconciler"]["crds"] == 13)
+        assert result["meshes"][0]["reconciler"]["components"] == ["osm-bootstrap", "osm-controller", "osm-injector"]
+        assert "reconciler-enabled" in codes(result, "info")
+    finally:
+        switch("false")
+    off = eventually(mesh, lambda seen: seen["meshes"][0]["rolled_out"] and not seen["meshes"][0]["reconciler"]["crds"])
+    assert off["meshes"][0]["reconciler"]["enabled"] is False
+
+
+# Leftovers
+
+
+def test_bootstrap_secret_that_nothing_uses(mesh: Cluster) -> None:
+    before = info(mesh)
+    injected = before["meshes"][0]["data_plane"]["injected"]
+    assert (before["leftovers"]["bootstrap_secrets"], before["leftovers"]["orphaned_bootstrap_secrets"]) == (injected, 0)
+    labels = {"app.kubernetes.io/name": "openservicemesh.io", "app.kubernetes.io/instance": "osm"}
+    secret = {"metadata": {"name": "sidecar-bootstrap-config-0", "labels": labels}}
+    path = "/api/v1/namespaces/bookstore/secrets"
+    mesh.api.request("POST", path, secret)
+    try:
+        result = info(mesh)
+    finally:
+        mesh.api.request("DELETE", f"{path}/sidecar-bootstrap-config-0")
+    assert (result["leftovers"]["bootstrap_secrets"], result["leftovers"]["orphaned_bootstrap_secrets"]) == (injected + 1, 1)
+    (finding,) = [item for item in result["findings"] if item["code"] == "bootstrap-secrets-orphaned"]
+    assert finding["object"]["name"] == "bookstore"
+    assert info(mesh, data_plane=False)["leftovers"]["bootstrap_secrets"] is None
+
+
+def test_what_a_hook_left(mesh: Cluster) -> None:
+    """An installation that was broken off: the hook's objects are those of the chart."""
+    chart = str(paths.CHARTS / "osm-edge-1.2.3")
+    hook = mesh.helm("template", "blue", chart, "-n", "osm-system", "--show-only", "templates/preinstall-hook.yaml")
+    mesh.kubectl("apply", "-f", "-", stdin=hook)
+    try:
+        result = info(mesh)
+        kinds = {item["kind"] for item in result["leftovers"]["hooks"]}
+        assert kinds == {"ClusterRole", "ClusterRoleBinding", "Job", "ServiceAccount"}
+        (finding,) = [item for item in result["findings"] if item["code"] == "hook-left-behind"]
+        assert finding["object"] == {"kind": "Job", "namespace": "osm-system", "name": "blue-preinstall"}
+        for command in finding["remedy"].split("; "):
+            mesh.kubectl(*command.split()[1:])
+    finally:
+        mesh.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=hook)
+    assert info(mesh)["leftovers"]["hooks"] == []
+
+
+def test_webhooks_without_labels_and_of_a_mesh_that_is_gone(mesh: Cluster) -> None:
+    mesh.kubectl("label", "mutatingwebhookconfiguration", "osm-webhook-osm", "app.kubernetes.io/name-", "app.kubernetes.io/instance-")
+    labels = {"app.kubernetes.io/name": "openservicemesh.io", "app.kubernetes.io/instance": "gone", "app": "osm-injector"}
+    stray = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "osm-validator-mesh-gone", "labels": labels},
+        "webhooks": [
+            {
+                "name": "osm-validator.k8s.io",
+                "admissionReviewVersions": ["v1"],
+                "sideEffects": "None",
+                "clientConfig": {"service": {"namespace": "gone", "name": "validator-of-old"}},
+                "rules": [{"apiGroups": ["example.com"], "apiVersions": ["v1"], "resources": ["nothings"], "operations": ["CREATE"]}],
+            }
+        ],
+    }
+    mesh.kubectl("apply", "-f", "-", stdin=json.dumps(stray))
+    try:
+        result = info(mesh)
+        assert "webhook-missing" not in codes(result)
+        unlabelled = next(item for item in result["meshes"][0]["findings"] if item["code"] == "webhook-without-labels")
+        mesh.kubectl(*unlabelled["remedy"].split()[1:])
+        (finding,) = [item for item in result["findings"] if item["code"] == "webhook-of-absent-mesh"]
+        assert (finding["severity"], finding["object"]["name"]) == ("error", "osm-validator-mesh-gone")
+        assert "gone/validator-of-old, which does not exist" in finding["what"]
+        mesh.kubectl(*finding["remedy"].split()[1:])
+    finally:
+        mesh.kubectl("delete", "validatingwebhookconfiguration", "osm-validator-mesh-gone", "--ignore-not-found")
+    assert codes(info(mesh)) == {"namespace-ignored"}
+
+
+def test_definition_that_is_converted_by_nobody(mesh: Cluster) -> None:
+    """What a cleanup hook that failed leaves of 1.1 (osm#4466)."""
+    name = "httproutegroups.specs.smi-spec.io"
+    service = {"namespace": "gone", "name": "osm-bootstrap", "path": "/convert"}
+    webhook = {"clientConfig": {"service": service}, "conversionReviewVersions": ["v1"]}
+    mesh.kubectl(
+        "patch", "crd", name, "--type=merge", "-p", json.dumps({"spec": {"conversion": {"strategy": "Webhook", "webhook": webhook}}})
+    )
+    finding = next(item for item in info(mesh)["findings"] if item["code"] == "crd-conversion-webhook")
+    assert (finding["severity"], finding["object"]["name"]) == ("error", name)
+    # The remedy is a command that works.
+    mesh.kubectl("patch", "crd", name, "--type=merge", "-p", finding["remedy"].partition(" -p ")[2].strip("'"))
+    assert codes(info(mesh)) == {"namespace-ignored"}
+
+
 # Damage
 
 
@@ -311,9 +444,35 @@ def test_component_whose_image_cannot_run(mesh: Cluster) -> None:
         assert finding["severity"] == "warning"
         assert "1 old replicas are pending termination" in finding["what"]
         assert "nsufficient cpu" in finding["what"]
+        (trouble,) = next(item for item in found["components"] if item["name"] == "osm-bootstrap")["diagnosis"]
+        assert (trouble["cause"], trouble["object"]["kind"]) == ("insufficient-cpu", "Pod")
+        assert trouble["remedy"] == finding["remedy"]
+        assert "osm.osmBootstrap.resource.requests" in trouble["remedy"]
     finally:
         mesh.kubectl("-n", "osm-system", "rollout", "undo", "deployment", "osm-bootstrap")
     eventually(mesh, lambda seen: seen["meshes"][0]["rolled_out"])
+
+
+def test_component_that_does_not_know_a_parameter_of_its_chart(mesh: Cluster) -> None:
+    """The injector of 1.1 with the command line of chart 1.2: it says so in its log and crashes in a loop."""
+    mesh.kubectl("-n", "osm-system", "set", "image", "deployment/osm-injector", "osm-injector=flomesh/osm-edge-injector:1.1.1")
+    try:
+        found = eventually(mesh, lambda seen: "cli-mismatch" in json.dumps(seen["meshes"][0]["components"]))["meshes"][0]
+        injector = next(item for item in found["components"] if item["name"] == "osm-injector")
+        (trouble,) = [item for item in injector["diagnosis"] if item["cause"] == "cli-mismatch"]
+        assert "unknown flag: --" in trouble["message"]
+        assert "osm.image.tag" in trouble["remedy"]
+        mismatch = next(item for item in found["findings"] if item["code"] == "component-image-mismatch")
+        assert (mismatch["severity"], mismatch["object"]["name"]) == ("error", "osm-injector")
+    finally:
+        mesh.kubectl("-n", "osm-system", "rollout", "undo", "deployment", "osm-injector")
+    eventually(mesh, lambda seen: codes(seen) == {"namespace-ignored"})
+
+
+def test_a_sound_mesh_costs_no_diagnosis(mesh: Cluster) -> None:
+    mark = mesh.mark()
+    info(mesh)
+    assert [str(event) for event in requests(mesh, mark) if event.resource == "events" or event.subresource] == []
 
 
 def test_controller_that_was_orphaned(mesh: Cluster) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 RBAC = Path(__file__).resolve().parents[2] / "docs" / "rbac"
 NAMESPACE = "osm-system"
 INFO = ("planner-mesh_info",)
-INFO_DIAGNOSIS = (*INFO, "diagnosis-mesh_info")
+INFO_CLUSTER = (*INFO, "planner-mesh_info-cluster")
 CONFIG_PLANNER = (*INFO, "planner-mesh_config")
 CONFIG_APPLIER = (*CONFIG_PLANNER, "applier-mesh_config")
 UPGRADE_PLANNER = (*INFO, "planner-mesh_upgrade")
@@ -128,14 +128,14 @@ def used(events: Iterable[Event], user: str) -> Rules:
 def test_every_role_is_bound_somewhere() -> None:
     """The files of docs/rbac are those that are tested here, and docs/rbac.md names each of them and of their roles."""
     files = sorted(path.stem for path in RBAC.glob("*.yaml"))
-    assert files == sorted({*INFO_DIAGNOSIS, *CONFIG_APPLIER, *UPGRADE_BACK})
+    assert files == sorted({*INFO_CLUSTER, *CONFIG_APPLIER, *UPGRADE_BACK})
     text = (RBAC.parent / "rbac.md").read_text(encoding="utf-8")
     assert [name for name in files if f"rbac/{name}.yaml" not in text] == []
     assert [role["metadata"]["name"] for role in roles(files) if f"`{role['metadata']['name']}`" not in text] == []
 
 
 def test_mesh_info(cluster: Cluster) -> None:
-    kubeconfig = user_with(cluster, "looker", roles(INFO_DIAGNOSIS))
+    kubeconfig = user_with(cluster, "looker", roles(INFO_CLUSTER))
     mark = cluster.mark()
     result = run_module("mesh_info", {"kubeconfig": kubeconfig})
     assert [(mesh["name"], mesh["versions"]["chart"]) for mesh in result["meshes"]] == [("osm", "1.2.3")]
@@ -173,6 +173,8 @@ def test_mesh_config_is_applied_with_nothing_to_spare(cluster: Cluster) -> None:
     spare = granted(roles(CONFIG_APPLIER)) - used(cluster.audit_since(mark), "config-applier")
     expected = {
         ("list", "", "pods"),  # data_plane of mesh_info
+        ("list", "", "events"),  # read only when a component is not ready, as are logs
+        ("get", "", "pods/log"),
         ("create", "", "configmaps"),  # server-side apply is logged as patch, and needs both
         ("update", "coordination.k8s.io", "leases"),  # renewed only by a run that takes longer
     }

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import Release, ReleaseInfo
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import (
-    ControlPlanePod,
     CustomResource,
     Mesh,
     NamespaceFacts,
@@ -70,7 +69,6 @@ class SiteDetails:
 
     daemon_sets: list[Object] = field(default_factory=list)
     endpoints: dict[str, int] | None = None
-    pods: list[ControlPlanePod] = field(default_factory=list)
     replica_sets: list[ReplicaSetFacts] = field(default_factory=list)
     preset: Object | None = None
     ca_secret: bool | None = None
@@ -176,7 +174,6 @@ def _mesh(evidence: Evidence, site: Site, details: SiteDetails) -> Mesh:
         preset_spec=preset_spec(details.preset),
         webhooks=webhooks,
         endpoints=details.endpoints,
-        pods=tuple(pod for pod in details.pods if _COMPONENT_APPS.get(pod.app) == site.prefix),
         replica_sets=tuple(item for item in details.replica_sets if _COMPONENT_APPS.get(item.app) == site.prefix),
         ca_secret=details.ca_secret,
     )

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import ControlPlanePod, Mesh
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.diagnosis import Trouble, troubles
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.rollout import Replicas, Rollout, replicas, rollout_status
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.trouble import Trouble
 
 
 class Component(NamedTuple):
@@ -45,10 +45,7 @@ class Component(NamedTuple):
             **self.replicas._asdict(),
             "rolled_out": self.rollout.done,
             "message": self.message,
-            "diagnosis": [
-                {"object": item.object.as_dict(), "cause": item.cause, "message": item.message, "remedy": item.remedy}
-                for item in self.troubles
-            ],
+            "diagnosis": [trouble.as_dict() for trouble in self.troubles],
         }
 
 
@@ -68,19 +65,23 @@ def _component(mesh: Mesh, workload: Mapping[str, Any]) -> Component:
     name = workload["metadata"]["name"]
     containers = workload["spec"]["template"]["spec"].get("containers") or ()
     rollout = rollout_status(workload)
-    pods = (pod for pod in mesh.pods if _runs(pod, name) and not pod.ready and not pod.terminating)
-    found = [*troubles([workload], ()), *(trouble for pod in pods for trouble in pod.troubles)]
+    ref = ObjectRef(workload["kind"], name, mesh.namespace)
     return Component(
-        ref=ObjectRef(workload["kind"], name, mesh.namespace),
+        ref=ref,
         version=mesh.version_of(name),
         chart_version=mesh.chart_version_of(name),
         images=tuple(container.get("image", "") for container in containers),
         replicas=replicas(workload),
         rollout=rollout,
-        troubles=tuple(found) if not rollout.done else (),
+        troubles=_troubles(mesh, ref, rollout.done),
     )
 
 
-def _runs(pod: ControlPlanePod, component: str) -> bool:
-    """Whether a pod belongs to that Deployment or DaemonSet: the label ``app`` of jaeger's pods is not the name of its Deployment."""
-    return component in (pod.app, pod.owner, pod.owner.rpartition("-")[0])
+def _troubles(mesh: Mesh, ref: ObjectRef, done: bool) -> tuple[Trouble, ...]:
+    """Return what holds a component back; pods that only wait for the bootstrap are told in one trouble for all components."""
+    if done:
+        return ()
+    own = tuple(trouble for trouble in mesh.troubles if trouble.component == ref.name or trouble.object.name == ref.name)
+    # The label app of jaeger's pods is not the name of its Deployment.
+    own = own or tuple(trouble for trouble in mesh.troubles if trouble.object.name.startswith(f"{ref.name}-"))
+    return own or tuple(trouble for trouble in mesh.troubles if trouble.cause == "waits-for-bootstrap")

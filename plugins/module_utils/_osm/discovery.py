@@ -67,7 +67,7 @@ _CRDS_PER_PAGE = 20
 def discover(api: Api, *, mesh_name: str | None = None, data_plane: bool = True) -> Observed:
     """Read what is needed to know every mesh of the cluster; ``mesh_name`` is a hint which Helm releases may be one.
 
-    Number of requests: about 15, one more per 500 pods, namespaces or release revisions, and 7 per mesh. Raises KubeError; a part that
+    Number of requests: about 15, one more per 500 pods, namespaces or release revisions, and 6 per mesh. Raises KubeError; a part that
     the user may not read (except Deployments and Namespaces) is named in ``Observed.unknown`` instead.
     """
     discovery = Discovery(api)
@@ -216,9 +216,6 @@ class Discovery:
             ready = reduction.ready_endpoints(api.list(ENDPOINTSLICE, namespace))
             details.endpoints = {name: ready.get(name, 0) for name in names}
 
-        def pods() -> None:
-            details.pods = [reduction.control_plane_pod(item) for item in api.list(POD, namespace, label_selector=_COMPONENTS)]
-
         def replica_sets() -> None:
             details.replica_sets = [reduction.replica_set(item) for item in api.list(REPLICASET, namespace, label_selector=_COMPONENTS)]
 
@@ -233,7 +230,6 @@ class Discovery:
 
         parts = {
             f"endpoints of {namespace}": endpoints,
-            f"control plane pods of {namespace}": pods,
             f"ReplicaSets of {namespace}": replica_sets,
             f"DaemonSets of {namespace}": daemon_sets,
             preset_part(namespace): preset,

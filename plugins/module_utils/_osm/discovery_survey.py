@@ -12,8 +12,9 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Forbidden
@@ -22,6 +23,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds impo
     CLUSTERROLEBINDING,
     ENDPOINTSLICE,
     JOB,
+    NODE,
     SECRET,
     SERVICE,
     SERVICEACCOUNT,
@@ -29,27 +31,59 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds impo
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm import reduction
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.assembly import sites
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.components import components
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import FAMILY, Discovery
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_parts import DATA_PLANE, HOOKS, WEBHOOKS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.leftovers import HookObject, Leftovers, hook_object, mounted_secrets
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Observed, PodTraits, Webhook
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.value_keys import advice
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.requests import pod_request
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.room import PlacedPod, Room, Tally
 
 _SECRET_PREFIXES = tuple(dict.fromkeys(product.bootstrap_secret_prefix for product in PRODUCTS))
 _SERVICE_NAMES = frozenset(service for product in PRODUCTS for service in product.services)
+_APPS = frozenset(name for product in PRODUCTS for name in product.deployments)
 _APP_NAMES = frozenset(product.app_name for product in PRODUCTS)
 
 
-def survey(api: Api, *, mesh_name: str | None = None, data_plane: bool = True) -> Observed:
-    """Read what ``discover`` reads, and leftovers.
+class Surveyed(NamedTuple):
+    """``room`` is what the nodes have left; None when pods were not asked for, or there is no mesh."""
 
-    Number of requests: those of ``discover``, one per 500 bootstrap Secrets (only when ``data_plane``), and, in a cluster with a trace of
-    the family, 4 and 2 for each Service outside the meshes that a webhook or CRD of the family refers to. Raises KubeError.
+    observed: Observed
+    room: Room | None
+
+
+def survey(api: Api, *, mesh_name: str | None = None, data_plane: bool = True) -> Surveyed:
+    """Read what ``discover`` reads, leftovers, and what the nodes have left.
+
+    Number of requests: those of ``discover``, one per 500 bootstrap Secrets (only when ``data_plane``); in a cluster with a trace of
+    the family 4, and 2 for each Service outside the meshes that a webhook or CRD of the family refers to; one per 500 nodes when there is
+    a mesh; those of a diagnosis for each mesh that is not ready. Raises KubeError.
     """
     found = _Survey(api)
     found.read_cluster(data_plane=data_plane)
     found.read_releases(mesh_name)
-    return found.read_sites()
+    observed = found.read_sites()
+    return Surveyed(with_diagnosis(api, observed), found.room)
+
+
+def with_diagnosis(api: Api, observed: Observed) -> Observed:
+    """Add what holds back the components that are not ready; nothing is read for meshes that are."""
+    unknown = dict(observed.unknown)
+    meshes = []
+    for mesh in observed.meshes:
+        waiting = [component.ref.name for component in components(mesh) if not component.rollout.done]
+        if waiting:
+            # Most meshes are sound, and then its thousand lines need not be loaded.
+            from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.reading import diagnose
+
+            found = diagnose(api, mesh.namespace, waiting, advice=advice(mesh.product))
+            if found.unread:
+                unknown[f"diagnosis of {mesh.namespace}"] = "; ".join(found.unread)
+            mesh = replace(mesh, troubles=found.troubles)
+        meshes.append(mesh)
+    return replace(observed, meshes=tuple(meshes), unknown=unknown)
 
 
 class _Survey(Discovery):
@@ -62,6 +96,9 @@ class _Survey(Discovery):
         self._mounted: set[tuple[str, str]] = set()
         self._hooks: list[HookObject] = []
         self._services: dict[tuple[str, str], int] = {}
+        self._tally = Tally()
+        self._own: list[PlacedPod] = []
+        self.room: Room | None = None
 
     def read_sites(self) -> Observed:
         """Third round, as one of concurrent requests."""
@@ -71,8 +108,10 @@ class _Survey(Discovery):
     def _further_reads(self) -> list[Callable[[], None]]:
         if not self._has_trace():
             return []
+        nodes = [self._read_nodes] if self._pods is not None and sites(self._evidence) else []
         kinds = ((JOB, False), (SERVICEACCOUNT, True), (CLUSTERROLE, True), (CLUSTERROLEBINDING, True))
         return [
+            *nodes,
             *(partial(self._read_hooks, kind, metadata_only) for kind, metadata_only in kinds),
             *(partial(self._read_service, *service) for service in self._foreign_services()),
         ]
@@ -112,7 +151,17 @@ class _Survey(Discovery):
     def _traits(self, pods: Iterator[dict[str, Any]]) -> Iterator[PodTraits | None]:
         for pod in pods:
             self._mounted.update(mounted_secrets(pod))
+            self._tally.add(pod)
+            if _is_of_control_plane(pod):
+                self._own.append(_placed(pod))
             yield reduction.pod_traits(pod)
+
+    def _read_nodes(self) -> None:
+        try:
+            # All pods are in the tally already: a list of them is long.
+            self.room = self._tally.room(self._api.list(NODE))._replace(own=tuple(self._own))
+        except Forbidden as error:
+            self.room = Room(unread=error.missing or str(error))
 
     def _leftovers(self) -> Leftovers:
         read = self._secrets is not None and DATA_PLANE not in self._unknown
@@ -134,12 +183,12 @@ class _Survey(Discovery):
         self._optional(f"{HOOKS} ({kind.kind})", read)
 
     def _foreign_services(self) -> list[tuple[str, str]]:
-        """Return the Services outside the control planes' namespaces, whose endpoints nobody else reads."""
+        """Return the Services that are no control plane's, whose endpoints nobody else reads."""
         evidence = self._evidence
         referred = {(namespace, name) for hook in evidence.webhooks for namespace, name, dummy in hook.services}
         referred |= {crd.conversion_service for crd in (evidence.crds or {}).values() if crd.conversion == "Webhook"}
         known = {site.namespace for site in sites(evidence)}
-        return sorted((namespace, name) for namespace, name in referred if name and namespace not in known)
+        return sorted((namespace, name) for namespace, name in referred if name and (namespace not in known or name not in _SERVICE_NAMES))
 
     def _read_service(self, namespace: str, name: str) -> None:
         def read() -> None:
@@ -150,6 +199,18 @@ class _Survey(Discovery):
             self._services[namespace, name] = reduction.ready_endpoints(slices).get(name, 0)
 
         self._optional(f"Service {namespace}/{name}", read)
+
+
+def _is_of_control_plane(pod: dict[str, Any]) -> bool:
+    """Whether a pod holds a place on a node, and has the labels that the charts give to their own."""
+    labels = pod["metadata"].get("labels") or {}
+    ended = pod.get("status", {}).get("phase") in ("Succeeded", "Failed") or "deletionTimestamp" in pod["metadata"]
+    return not ended and "nodeName" in pod["spec"] and (labels.get("app.kubernetes.io/name") in _APP_NAMES or labels.get("app") in _APPS)
+
+
+def _placed(pod: dict[str, Any]) -> PlacedPod:
+    metadata, spec = pod["metadata"], pod["spec"]
+    return PlacedPod(metadata["name"], metadata["namespace"], metadata.get("labels") or {}, spec["nodeName"], pod_request(spec))
 
 
 def _is_of_family(hook: Webhook) -> bool:

@@ -16,7 +16,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.leftovers i
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import Product
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.versions import parse
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.diagnosis import Trouble
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.trouble import Trouble
 
 Object = Mapping[str, Any]
 
@@ -80,19 +80,6 @@ class NamespaceFacts(NamedTuple):
         return {"metadata": {"name": self.name, "labels": self.labels, "annotations": self.annotations}}
 
 
-class ControlPlanePod(NamedTuple):
-    """A pod of a control plane; ``troubles`` are what keeps it from being ready."""
-
-    name: str
-    app: str
-    images: tuple[str, ...]
-    phase: str
-    ready: bool
-    terminating: bool
-    owner: str
-    troubles: tuple[Trouble, ...]
-
-
 class ReplicaSetFacts(NamedTuple):
     """A ReplicaSet of a control plane; ``owner_uid`` is empty when no Deployment owns it any more."""
 
@@ -151,7 +138,8 @@ class Mesh:
     Deployments, or from the record; ``release`` is the newest record and None when there is none or it may not be read;
     ``release_history`` are its revisions by their labels, oldest first. ``mesh_config`` is the raw object. ``preset_spec`` is the
     spec in ConfigMap ``preset-mesh-config``. ``endpoints`` has the number of ready endpoints per Service of the namespace, None when
-    it may not be read; ``ca_secret`` is None when it may not be read.
+    it may not be read; ``ca_secret`` is None when it may not be read. ``troubles`` are what keeps
+    its components back, when that was asked for.
     """
 
     product: Product
@@ -166,9 +154,9 @@ class Mesh:
     preset_spec: Mapping[str, Any] | None = None
     webhooks: tuple[Webhook, ...] = ()
     endpoints: Mapping[str, int] | None = None
-    pods: tuple[ControlPlanePod, ...] = ()
     replica_sets: tuple[ReplicaSetFacts, ...] = ()
     ca_secret: bool | None = None
+    troubles: tuple[Trouble, ...] = ()
 
     @property
     def ref(self) -> ObjectRef:

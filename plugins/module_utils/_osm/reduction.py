@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import (
-    ControlPlanePod,
     CustomResource,
     NamespaceFacts,
     PodTraits,
@@ -20,7 +19,6 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.diagnosis import troubles
 
 Object = Mapping[str, Any]
 
@@ -103,23 +101,6 @@ def replica_set(item: Object) -> ReplicaSetFacts:
         resource_version=metadata["resourceVersion"],
         replicas=int(item.get("status", {}).get("replicas") or 0),
         owner_uid=owner.get("uid", ""),
-    )
-
-
-def control_plane_pod(pod: Object) -> ControlPlanePod:
-    """Reduce a pod of a control plane, with what keeps it from being ready."""
-    metadata, spec, status = pod["metadata"], pod["spec"], pod.get("status") or {}
-    conditions = {item["type"]: item for item in status.get("conditions") or ()}
-    owner = _controller(metadata)
-    return ControlPlanePod(
-        name=metadata["name"],
-        app=(metadata.get("labels") or {}).get("app", ""),
-        images=tuple(container["image"] for container in spec["containers"]),
-        phase=status.get("phase", ""),
-        ready=conditions.get("Ready", {}).get("status") == "True",
-        terminating="deletionTimestamp" in metadata,
-        owner=owner.get("name", ""),
-        troubles=tuple(troubles((), [pod])),
     )
 
 

@@ -14,6 +14,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.components 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.crd_users import shared_crds
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.data_plane import data_plane, namespace_rows
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed, Webhook
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_capacity import capacity_findings, mesh_capacity
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_cluster import cluster_findings
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_configuration import (
     configuration_findings,
@@ -27,19 +28,23 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_reco
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_webhooks import webhook_findings
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.selection import matching, select_mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.room import Room
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
-def report(observed: Observed, *, now: float, mesh_name: str | None = None, namespace: str | None = None) -> dict[str, Any]:
+def report(
+    observed: Observed, *, now: float, mesh_name: str | None = None, namespace: str | None = None, room: Room | None = None
+) -> dict[str, Any]:
     """Return the result of ``mesh_info``: ``meshes``; ``shared_crds``, ``leftovers`` and ``findings`` of the cluster; ``summary``.
 
-    ``now`` is in seconds since the epoch. Raises Refused when a mesh is asked for by name or namespace that does not exist.
+    ``now`` is in seconds since the epoch, ``room`` what the nodes have left (None when that was not read). Raises Refused when a mesh is
+    asked for by name or namespace that does not exist.
     """
     chosen = matching(observed, mesh_name, namespace)
     if not chosen and (mesh_name or namespace):
         select_mesh(observed, mesh_name, namespace)
-    meshes = [_mesh(mesh, observed, now) for mesh in chosen]
+    meshes = [_mesh(mesh, observed, now, room) for mesh in chosen]
     findings = _sorted(cluster_findings(observed))
     counted = Counter(finding["severity"] for part in (findings, *(mesh["findings"] for mesh in meshes)) for finding in part)
     return {
@@ -52,14 +57,16 @@ def report(observed: Observed, *, now: float, mesh_name: str | None = None, name
     }
 
 
-def _mesh(mesh: Mesh, observed: Observed, now: float) -> dict[str, Any]:
+def _mesh(mesh: Mesh, observed: Observed, now: float, room: Room | None) -> dict[str, Any]:
     running = components(mesh)
+    capacity = mesh_capacity(mesh, room)
     pods = data_plane(mesh, observed)
     namespaces = namespace_rows(mesh, observed.namespaces, pods)
     findings = [
         *control_plane_findings(mesh, observed, now),
         *reconciler_findings(mesh, observed),
         *mesh_leftovers(mesh),
+        *capacity_findings(mesh, capacity),
         *webhook_findings(mesh, observed, sum(1 for row in namespaces if not row["ignored"])),
         *configuration_findings(mesh, observed),
         *data_plane_findings(mesh, observed, pods),
@@ -79,6 +86,7 @@ def _mesh(mesh: Mesh, observed: Observed, now: float) -> dict[str, Any]:
         "webhooks": [_webhook(hook) for hook in mesh.webhooks],
         "crds": crd_rows(mesh, observed),
         "reconciler": reconciler(mesh, observed),
+        "capacity": capacity,
         "ca_secret": mesh.ca_secret,
         "findings": _sorted(findings),
     }

@@ -20,7 +20,6 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objec
 
 # Helm's own default timeout: a younger pending release is most likely being worked on.
 _PENDING_SECONDS = 300.0
-_WAITS = ("init", "waits-for-bootstrap")
 
 
 def control_plane_findings(mesh: Mesh, observed: Observed, now: float) -> list[Finding]:
@@ -49,9 +48,7 @@ def _components(mesh: Mesh, running: list[Component]) -> Iterator[Finding]:
             "the control plane does not work without it; an upgrade that was interrupted leaves this behind",
             "run the upgrade again (it goes on from there), or run helm upgrade with the chart of the release",
         )
-    waiting = [component for component in running if not component.rollout.done]
-    bootstrap_waits = mesh.product.bootstrap in missing or any(component.ref.name == mesh.product.bootstrap for component in waiting)
-    yield from (_not_rolled_out(mesh, component, bootstrap_waits) for component in waiting)
+    yield from (_not_rolled_out(component) for component in running if not component.rollout.done)
     yield from _versions(mesh, running)
     if mesh.ca_secret is False and mesh.deployments and _keeps_own_ca(mesh):
         yield Finding(
@@ -83,12 +80,9 @@ def _keeps_own_ca(mesh: Mesh) -> bool:
     return provider.get("kind", "tresor") == "tresor" and secret == mesh.product.ca_secret
 
 
-def _not_rolled_out(mesh: Mesh, component: Component, bootstrap_waits: bool) -> Finding:
+def _not_rolled_out(component: Component) -> Finding:
     serves = component.replicas.available > 0
     remedies = dict.fromkeys(trouble.remedy for trouble in component.troubles)
-    if bootstrap_waits and component.ref.name != mesh.product.bootstrap and all(trouble.cause in _WAITS for trouble in component.troubles):
-        # osm-edge v1.3.9 charts/osm/templates: init containers ask osm-bootstrap's health endpoint.
-        remedies = {f"bring {mesh.product.bootstrap} up first: its pods wait for it": None} if component.troubles else remedies
     return Finding(
         "warning" if serves else "error",
         "component-not-rolled-out",

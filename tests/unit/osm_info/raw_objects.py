@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import Release, ReleaseInfo
@@ -25,6 +26,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.crds import
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.leftovers import Leftovers
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Observed, ReleaseRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import FSM, OSM, OSM_EDGE, Product
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.trouble import Trouble
 from ansible_collections.meshops.lifecycle.tests.unit.osm.presets import PRESET_1_2, PRESET_1_3
 
 Object = dict[str, Any]
@@ -220,6 +222,7 @@ def observed(
     unknown: Mapping[str, str] | None = None,
     details: Mapping[Site, SiteDetails] | None = None,
     leftovers: Leftovers | None = None,
+    troubles: Sequence[Trouble] = (),
 ) -> Observed:
     """The observation of a cluster with that evidence; every Service of a mesh has one ready endpoint unless ``endpoints`` is given."""
     preset = {"data": {"preset-mesh-config.json": json.dumps(PRESETS[version])}}
@@ -230,7 +233,7 @@ def observed(
     traits = None if pods is None else Counter(item for item in map(reduction.pod_traits, pods) if item is not None)
     return Observed(
         "https://cluster",
-        assemble(found, places),
+        tuple(replace(mesh, troubles=tuple(troubles)) for mesh in assemble(found, places)),
         found.namespaces,
         found.crds,
         traits,

@@ -155,6 +155,14 @@ def test_webhook_that_somebody_serves_is_his() -> None:
     assert findings(found, "webhook-of-absent-mesh", leftovers=Leftovers(services={("old", "renamed-injector"): 1})) == []
 
 
+def test_configuration_that_is_empty_is_no_matter() -> None:
+    empty = webhook(mesh="fsm")
+    empty["webhooks"] = []
+    found = healthy()
+    found.webhooks += evidence(webhooks=[empty]).webhooks
+    assert findings(found) == []
+
+
 def test_webhook_that_lost_its_labels() -> None:
     bare = webhook(version="1.3.9")
     del bare["metadata"]["labels"]["app.kubernetes.io/instance"], bare["metadata"]["labels"]["app"]

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm import reduction
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.assembly import Evidence, Site, SiteDetails
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import ReplicaSetFacts
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import FSM, OSM_EDGE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report import report
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Refused
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.trouble import Trouble
 from ansible_collections.meshops.lifecycle.tests.unit.osm.presets import PRESET_1_2, PRESET_1_3
 from ansible_collections.meshops.lifecycle.tests.unit.osm_info.raw_objects import (
     NOW,
@@ -84,18 +85,14 @@ def replica_sets(**changes: Any) -> dict[Site, SiteDetails]:
 
 
 DEAD = {"osm-injector": 0, "osm-validator": 1, "osm-controller": 1, "osm-bootstrap": 1}
-PULL = reduction.control_plane_pod(
-    {
-        "metadata": {"name": "osm-injector-1", "namespace": "osm-system", "labels": {"app": "osm-injector"}},
-        "spec": {"containers": [{"name": "osm-injector", "image": "x"}]},
-        "status": {
-            "phase": "Pending",
-            "containerStatuses": [
-                {"name": "osm-injector", "ready": False, "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such tag"}}}
-            ],
-        },
-    }
+PULL = Trouble(
+    ObjectRef("Pod", "osm-injector-5d7f-x", "osm-system"),
+    "image-pull",
+    "container osm-injector: ImagePullBackOff: no such tag",
+    "check the tag",
+    "osm-injector",
 )
+WAITS = PULL._replace(cause="waits-for-bootstrap", message="2 pods wait for osm-bootstrap", remedy="repair osm-bootstrap first")
 CONVERSION = {"strategy": "Webhook", "webhook": {"clientConfig": {"service": {"namespace": "osm-system", "name": "osm-bootstrap"}}}}
 CONVERTED = [crd("meshconfigs.config.openservicemesh.io", "v1alpha2", "v1alpha1", conversion=CONVERSION), *crds("1.3.9")[1:]]
 
@@ -120,8 +117,16 @@ FAULTS = [
         "error",
         "Deployment osm-injector",
         healthy(deployments=[*core("1.3.9", "osm-injector"), deployment("osm-injector", "1.3.9", availableReplicas=0)]),
-        ("ImagePullBackOff", "no such tag"),
-        {"details": replica_sets(pods=[PULL])},
+        ("ImagePullBackOff", "no such tag", "check the tag"),
+        {"troubles": [PULL]},
+    ),
+    Fault(
+        "component-not-rolled-out",
+        "error",
+        "Deployment osm-controller",
+        healthy(deployments=core("1.3.9", availableReplicas=0, readyReplicas=0)),
+        ("2 pods wait for osm-bootstrap", "repair osm-bootstrap first"),
+        {"troubles": [WAITS]},
     ),
     Fault(
         "component-versions-differ",
