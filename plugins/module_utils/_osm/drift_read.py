@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Forbidden, NotFound
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CONFIGMAP, HPA, PDB, SERVICE, Kind
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.drift import drift
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.removed_workloads import removed_workloads
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 
 # Deployments and DaemonSets are part of the mesh. Autoscalers are read whatever the chart has: somebody else's may scale a Deployment.
@@ -40,6 +42,26 @@ def read_live(api: Api, mesh: Mesh, manifests: Sequence[Mapping[str, Any]]) -> L
         complete=frozenset(read),
         findings=tuple(_unknown(mesh, kind, answer) for kind, answer in zip(kinds, answers, strict=True) if isinstance(answer, Forbidden)),
     )
+
+
+def edits_by_hand(
+    api: Api,
+    mesh: Mesh,
+    before: Sequence[Mapping[str, Any]],
+    after: Sequence[Mapping[str, Any]],
+    attempted: Sequence[Mapping[str, Any]] = (),
+) -> list[Finding]:
+    """Return what an upgrade by Helm from manifests ``before`` to those ``after`` makes of changes by hand, and what it deletes.
+
+    ``before`` are of the revision that Helm compares with: the deployed one for an upgrade, the newest one for a rollback. ``attempted``
+    are of a later revision that did not end well (for a rollback: of the deployed one). Raises KubeError.
+    """
+    live = read_live(api, mesh, after)
+    return [
+        *drift(live.objects, before, after, mesh.namespace, attempted=attempted, complete=live.complete),
+        *removed_workloads(before, after, mesh.product, mesh.namespace),
+        *live.findings,
+    ]
 
 
 def _list(api: Api, kind: Kind, namespace: str) -> list[dict[str, Any]] | Forbidden:
