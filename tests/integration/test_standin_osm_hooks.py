@@ -26,12 +26,12 @@ def test_hooks_that_fail_or_hang(fresh_cluster: Callable[[Options], Cluster]) ->
     def install(value: str) -> None:
         cluster.helm("install", "osm", _OLD, *MESH, "--create-namespace", "--timeout", "3s", "--set", f"osm.image.name.{value}")
 
-    with pytest.raises(SandboxError, match=r"failed pre-install: .*(BackoffLimitExceeded|Job failed)"):
+    with pytest.raises(SandboxError, match=r"(?s)failed pre-install: .*(BackoffLimitExceeded|Job failed)"):
         install("osmPreinstall=osm-edge-preinstall-failing")
     (job,) = cluster.api.get(_JOBS)["items"]
     assert (job["metadata"]["name"], job["status"]["failed"]) == ("osm-preinstall", 1)
     cluster.helm("uninstall", "osm", *MESH, "--no-hooks")
-    with pytest.raises(SandboxError, match=r"failed pre-install: .*(timed out|context deadline exceeded)"):
+    with pytest.raises(SandboxError, match=r"(?s)failed pre-install: .*(timed out|context deadline exceeded)"):
         install("osmPreinstall=osm-edge-preinstall-hanging")
     cluster.helm("uninstall", "osm", *MESH, "--no-hooks")
 
