@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from upgrade_cases import (
     BETWEEN,
     DIRECTIONS,
     DROP_LEASE,
+    DROP_RECORD,
     LEASE,
     NAMESPACE,
     ORPHAN,
@@ -39,22 +41,25 @@ from upgrade_cases import (
 from write_gate import WriteGate
 
 
-class Kill(NamedTuple):
-    """Where a run is killed: at this write, when it was made (``committed``) or before it is."""
+class Kills(NamedTuple):
+    """One run after the other is killed at this write: when it was made (``committed``) or before it is."""
 
     direction: Direction
     write: Write
-    committed: bool
+    committed: tuple[bool, ...]
 
     def __str__(self) -> str:
-        return f"{f'{self.direction}, ' if ALL else ''}{'after' if self.committed else 'before'} {self.write}"
+        return f"{' and then '.join('after' if committed else 'before' for committed in self.committed)} {self.write}"
 
 
-def kills(direction: Direction) -> list[Kill]:
-    """At each of the module's own writes; of helm's all or a selection, in which before and after alternate."""
-    own = [Kill(direction, write, committed) for write in direction.own for committed in (False, True)]
-    helm = [Kill(direction, write, committed) for write in direction.helm for committed in (False, True)]
-    return [*own, *chosen(helm, 5)]
+def all_kills(direction: Direction) -> list[Kills]:
+    """At every write before and after, each with a mesh of its own; or before and then after in one, at some of helm's only."""
+    if ALL:
+        return [Kills(direction, write, (committed,)) for write in direction.writes for committed in (False, True)]
+    twice = [*(write for write in direction.own if write != DROP_LEASE), *chosen(direction.helm, 6)]
+    # With all done but that, there is no second run that would come to it.
+    last = [Kills(direction, DROP_LEASE, (committed,)) for committed in (False, True)]
+    return [*(Kills(direction, write, (False, True)) for write in twice), *last]
 
 
 @pytest.fixture
@@ -82,25 +87,26 @@ def test_the_writes_at_which_runs_are_killed_are_all_that_there_are(mesh_cluster
     proven(mesh_cluster, direction, result, BEFORE)
 
 
-@pytest.mark.parametrize("kill", [kill for direction in DIRECTIONS for kill in kills(direction)], ids=str)
-def test_a_killed_run_is_finished_by_running_it_again(mesh_cluster: MeshCluster, kill: Kill) -> None:
-    mesh, direction = mesh_cluster, kill.direction
-    direction.reset(mesh)
-    options = direction.options_on(mesh)
-    with WriteGate(mesh.cluster) as gate:
-        held = gate.hold(kill.write.matches, committed=kill.committed)
-        process = mesh.start_upgrade(kubeconfig=str(gate.kubeconfig), **options)
-        held.wait()
-        helm = children(process.pid)
-        assert bool(helm) is kill.write.helm
-        kill_only(process)
-        # Its request is still held: it must not wait for the answer.
-        eventually(lambda: not any(started(pid) for pid in helm), "helm did not end with the module", 10)
-        held.drop()
-    succeeds(lambda: mesh.patch_mesh_config(BETWEEN))
-    do_not_wait_for_the_dead(mesh)
-    # A Lease that was left when all was done is nobody's business: it has expired when somebody looks at it.
-    proven(mesh, direction, mesh.upgrade(**options), BEFORE, BETWEEN, lease_may_stay=kill.write == DROP_LEASE and not kill.committed)
+@pytest.mark.parametrize(("direction", "kills"), [(kills.direction, kills) for each in DIRECTIONS for kills in all_kills(each)], ids=str)
+def test_what_was_killed_is_finished_by_running_it_again(mesh_cluster: MeshCluster, direction: Direction, kills: Kills) -> None:
+    direction.reset(mesh_cluster)
+    options = direction.options_on(mesh_cluster)
+    with WriteGate(mesh_cluster.cluster) as gate:
+        for committed in kills.committed:
+            held = gate.hold(kills.write.matches, committed=committed)
+            process = mesh_cluster.start_upgrade(kubeconfig=str(gate.kubeconfig), **options)
+            held.wait()
+            helm = children(process.pid)
+            assert bool(helm) is kills.write.helm
+            kill_only(process)
+            # Its request is still held: it must not wait for the answer.
+            eventually(partial(all_ended, helm), "helm did not end with the module", 10)
+            held.drop()
+            do_not_wait_for_the_dead(mesh_cluster)
+    succeeds(lambda: mesh_cluster.patch_mesh_config(BETWEEN))
+    done = mesh_cluster.upgrade(**options)
+    # A Lease that is left when the record is gone is nobody's business: it has expired when somebody looks at it.
+    proven(mesh_cluster, direction, done, BEFORE, BETWEEN, lease_may_stay=kills.write in (DROP_RECORD, DROP_LEASE))
 
 
 def test_a_killed_run_is_finished_with_the_approved_plan_when_its_lease_has_expired(mesh: MeshCluster, gate: WriteGate) -> None:
@@ -186,6 +192,10 @@ def parents() -> dict[int, int]:
             except (FileNotFoundError, ProcessLookupError):
                 continue
     return found
+
+
+def all_ended(pids: list[int]) -> bool:
+    return not any(started(pid) for pid in pids)
 
 
 def kill_only(process: subprocess.Popen[str]) -> None:

@@ -174,7 +174,8 @@ class Api:
         deadline, delay = Deadline(self._timeout), 0.25
         while True:
             try:
-                return _named(self._json(call, "POST", kind.path(namespace), query=query, body=dict(body)), kind)
+                # A dry run stores nothing, so it may be sent again.
+                return _named(self._json(call, "POST", kind.path(namespace), query=query, body=dict(body), repeatable=dry_run), kind)
             except KubeError as error:
                 if not error.uncertain or dry_run or not name:
                     raise

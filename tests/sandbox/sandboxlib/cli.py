@@ -37,6 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     kubeconfig = commands.add_parser("kubeconfig", help="print the path of a cluster's kubeconfig")
     kubeconfig.add_argument("name")
     commands.add_parser("status", help="list the clusters and whether they are alive")
+    slow = commands.add_parser("slow", help="let a cluster answer late, through a kubeconfig of its own, until Ctrl-C")
+    slow.add_argument("name")
+    slow.add_argument("--latency-ms", type=int, default=100, metavar="MILLISECONDS", help="(default: %(default)s)")
     down = commands.add_parser("down", help="end a cluster and remove everything of it")
     which = down.add_mutually_exclusive_group(required=True)
     which.add_argument("name", nargs="?")
@@ -76,6 +79,15 @@ def _status() -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def _slow(name: str, milliseconds: int) -> NoReturn:
+    from faults.front import ApiFront
+
+    with ApiFront(Cluster(name), latency=milliseconds / 1000) as front:
+        _say(f"{name} answers {milliseconds} ms later than it does, until Ctrl-C: export KUBECONFIG={front.kubeconfig}")
+        while True:
+            signal.pause()
+
+
 def _down(arguments: argparse.Namespace) -> None:
     for cluster in all_clusters() if arguments.all else [Cluster(arguments.name)]:
         _say(f"{cluster.name} is down" if cluster.down() else f"there is no cluster {cluster.name}")
@@ -109,6 +121,8 @@ def main() -> None:
             print(Cluster(arguments.name).kubeconfig)
         elif arguments.command == "status":
             _status()
+        elif arguments.command == "slow":
+            _slow(arguments.name, arguments.latency_ms)
         elif arguments.command == "down":
             _down(arguments)
         else:

@@ -180,6 +180,12 @@ def test_a_create_that_was_lost_before_it_was_done_is_sent_again(server: Scripte
     assert [request.method for request in server.requests] == ["POST", "GET", "POST"]
 
 
+def test_a_dry_run_of_a_create_is_sent_again(server: ScriptedServer) -> None:
+    server.script(LOST, UNAVAILABLE, Reply(201, STORED))
+    server.api().create(CONFIGMAP, BODY, "ns", dry_run=True)
+    assert [request.method for request in server.requests] == ["POST", "POST", "POST"]
+
+
 def test_a_create_that_somebody_else_was_faster_with_is_refused(server: ScriptedServer) -> None:
     theirs = {**STORED, "data": {"k": "theirs"}}
     server.script(LOST, Reply(body=theirs))
