@@ -23,6 +23,7 @@ from mesh_by_hand import (
     WEBHOOK,
     Manifest,
     containers,
+    crash,
     create,
     creates,
     enrol,
@@ -90,7 +91,9 @@ def test_upgrade_as_seen(fresh_cluster: Callable[[Options], Cluster]) -> None:
     assert versions == {"bootstrap": "1.2.3", "controller": "1.3.9", "injector": "1.2.3"}
     statuses = [release["status"] for release in yaml.safe_load(cluster.helm("history", "osm", *MESH, "-o", "yaml"))]
     assert statuses == ["superseded", "failed", "superseded", "failed"]
-    wait("the crash loop", lambda: "missing from spec.versions" in standin_log(cluster))
+    _crashing, log = crash(cluster, "osm-bootstrap")
+    assert log["message"] == "Error updating conversion webhook configuration for crd : trafficsplits.split.smi-spec.io"
+    assert "missing from spec.versions" in log["error"]
 
 
 def test_mesh_that_was_upgraded_once_already(fresh_cluster: Callable[[Options], Cluster]) -> None:
