@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ MESH = "osm"
 _THREADS = 8
 
 
-def fill(kubeconfig: Path, namespaces: int, pods_each: int) -> None:
+def fill(kubeconfig: Path, numbers: Iterable[int], pods_each: int) -> None:
     """Create the namespaces, in them the pods, and enrol the namespaces last: a pod of an enrolled one would pass the injector."""
-    names = [f"team-{number:03}" for number in range(namespaces)]
+    names = [f"team-{number:03}" for number in numbers]
     _send(kubeconfig, [("POST", "/api/v1/namespaces", _namespace(name)) for name in names])
     # The pods' service account is made by a controller, which may come later than the pod.
     _send(kubeconfig, [("POST", f"/api/v1/namespaces/{name}/serviceaccounts", _service_account()) for name in names])
@@ -98,4 +98,4 @@ def _send(kubeconfig: Path, requests: Sequence[tuple[str, str, dict[str, Any]]])
 
 
 if __name__ == "__main__":
-    fill(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    fill(Path(sys.argv[1]), range(int(sys.argv[2])), int(sys.argv[3]))

@@ -45,8 +45,8 @@ class Measurement(NamedTuple):
 def side_by_side(candidates: Sequence[Candidate], runs: int, environment: Mapping[str, str]) -> list[Measurement]:
     """Return one measurement per candidate, in their order; a first round warms caches, may still change things, and is not counted."""
     for candidate in candidates:
-        _once(replace(candidate, expect=""), environment)
-    rounds = [[_once(candidate, environment) for candidate in candidates] for dummy in range(runs)]
+        once(replace(candidate, expect=""), environment)
+    rounds = [[once(candidate, environment) for candidate in candidates] for dummy in range(runs)]
     return [_median(candidate.name, [found[index] for found in rounds]) for index, candidate in enumerate(candidates)]
 
 
@@ -57,7 +57,8 @@ def _median(name: str, found: Sequence[tuple[dict[str, float], str]]) -> Measure
     return Measurement(name, seconds, cpu_seconds, peak_mib)
 
 
-def _once(candidate: Candidate, environment: Mapping[str, str]) -> tuple[dict[str, float], str]:
+def once(candidate: Candidate, environment: Mapping[str, str]) -> tuple[dict[str, float], str]:
+    """Run a candidate and return what it took (see measured.py) and its output; raises BenchFailed when it did not do its work."""
     with tempfile.TemporaryDirectory() as scratch:
         stdin, stdout, stderr = (Path(scratch) / name for name in ("stdin", "stdout", "stderr"))
         stdin.write_text(candidate.stdin, encoding="utf-8")

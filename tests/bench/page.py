@@ -16,16 +16,31 @@ from pathlib import Path
 from measuring import Measurement
 from sandboxlib.binary_sets import HELM_VERSION, KUBERNETES_VERSION
 
+_HEAD = ("", "seconds", "CPU seconds", "peak MiB")
 BEGIN, END = "<!-- begin of what make bench writes -->", "<!-- end of what make bench writes -->"
 
 
 def table(measurements: Sequence[Measurement], against: str, base: Sequence[Measurement]) -> list[str]:
     """Return a Markdown table; the last columns are ratios to the sum of ``base``, called ``against``."""
     seconds, cpu_seconds = sum(item.seconds for item in base), sum(item.cpu_seconds for item in base)
-    rows = [("", "seconds", "CPU seconds", "peak MiB", f"seconds ÷ {against}", "CPU ÷")]
+    rows = [(*_HEAD, f"seconds ÷ {against}", "CPU ÷")]
     for item in measurements:
-        ratios = f"{item.seconds / seconds:.2f}", f"{item.cpu_seconds / cpu_seconds:.2f}"
-        rows.append((item.name, f"{item.seconds:.2f}", f"{item.cpu_seconds:.2f}", f"{item.peak_mib:.0f}", *ratios))
+        rows.append((*_numbers(item), f"{item.seconds / seconds:.2f}", f"{item.cpu_seconds / cpu_seconds:.2f}"))
+    return grid(rows)
+
+
+def table_per_host(measurements: Sequence[Measurement], hosts: int) -> list[str]:
+    """Return a Markdown table; the last column is what one host costs."""
+    rows = [(*_HEAD, "CPU seconds per cluster")]
+    return grid([*rows, *((*_numbers(item), f"{item.cpu_seconds / hosts:.2f}") for item in measurements)])
+
+
+def _numbers(item: Measurement) -> tuple[str, ...]:
+    return item.name, f"{item.seconds:.2f}", f"{item.cpu_seconds:.2f}", f"{item.peak_mib:.0f}"
+
+
+def grid(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a Markdown table; the first row is its head."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
     return [lines[0], "| " + " | ".join("-" * width for width in widths) + " |", *lines[1:]]
