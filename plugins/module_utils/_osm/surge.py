@@ -37,8 +37,9 @@ def surge_findings(room: Room, rendered: Iterable[Object], live: Iterable[Object
         return [_unchecked(f"it needs the permission to {room.unread}", "grant it (the documentation's planner role has it)")]
     try:
         planned = rolls(rendered, live, room, namespace)
-    except ValueError as error:
-        return [_unchecked(f"a rendered template asks for something that is no quantity: {error}", "correct the chart values")]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # A chart may render anything; the API server's own check of it says what is wrong.
+        return [_unchecked(f"a rendered template cannot be understood: {error}", "correct the chart values")]
     by_ref = {item.ref: item for item in planned}
     return [_finding(item, by_ref[item.ref], product) for item in fit(room, planned).stuck]
 

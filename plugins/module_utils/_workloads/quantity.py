@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 # "1E" is an exa, "1E3" a thousand: an exponent needs digits.
@@ -36,11 +37,14 @@ def quantity(value: Any) -> Fraction:
     return -number if sign == "-" else number
 
 
+# Thousands of pods ask for the same few amounts. Typed: True equals 1, and is no quantity.
+@lru_cache(maxsize=1024, typed=True)
 def millicores(value: Any) -> int:
     """Return CPU in thousandths of a core, rounded up as the scheduler does (``Quantity.MilliValue``)."""
     return math.ceil(quantity(value) * 1000)
 
 
+@lru_cache(maxsize=1024, typed=True)
 def whole(value: Any) -> int:
     """Return bytes or pieces, rounded up as the scheduler does (``Quantity.Value``)."""
     return math.ceil(quantity(value))

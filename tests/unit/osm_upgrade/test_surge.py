@@ -101,9 +101,21 @@ def test_what_may_not_be_read_is_told_and_not_judged() -> None:
     }
 
 
-def test_a_request_that_is_no_quantity() -> None:
-    (found,) = surge_findings(room([node("n1")], []), [workload("osm-controller", "lots")], [], NAMESPACE, OSM_EDGE)
-    assert (found.code, "'lots'" in found.why) == ("capacity-not-checked", True)
+@pytest.mark.parametrize(
+    "spec", [workload("osm-controller", "lots")["spec"], {}, {"template": {"spec": {"containers": ["x"]}}}, {"template": []}]
+)
+def test_a_template_that_makes_no_sense(spec: Object) -> None:
+    rendered = {"kind": "Deployment", "metadata": {"name": "osm-controller"}, "spec": spec}
+    (found,) = surge_findings(room([node("n1")], []), [rendered], [], NAMESPACE, OSM_EDGE)
+    assert (found.severity, found.code) == ("info", "capacity-not-checked")
+
+
+def test_a_request_that_is_no_quantity_is_quoted() -> None:
+    strange = workload("osm-controller")
+    strange["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": ["1"]}}
+    for rendered, words in ((workload("osm-controller", "lots"), "'lots' is not a quantity"), (strange, "cannot be understood")):
+        (found,) = surge_findings(room([node("n1")], []), [rendered], [], NAMESPACE, OSM_EDGE)
+        assert words in found.why
 
 
 def test_numbers_for_mesh_info() -> None:

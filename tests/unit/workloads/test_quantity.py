@@ -91,3 +91,15 @@ def test_memory_is_never_told_larger_than_it_is(size: int) -> None:
 @pytest.mark.parametrize("size", [128 * 10**6, 64 * 1024**2, 10**9, 3 * 1024**3])
 def test_memory_of_values_is_told_exactly(size: int) -> None:
     assert whole(memory_text(size)) == size
+
+
+def test_a_boolean_is_none_after_its_number_was_read() -> None:
+    one, true = 1, one_as_boolean()
+    assert millicores(one) == 1000
+    with pytest.raises(ValueError, match="is not a quantity"):
+        millicores(true)
+
+
+def one_as_boolean() -> bool:
+    """What YAML makes of ``cpu: yes``; equal to 1, and so the same key in a dictionary."""
+    return True
