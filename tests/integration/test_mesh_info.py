@@ -472,7 +472,7 @@ def test_component_that_does_not_know_a_parameter_of_its_chart(mesh: Cluster) ->
 def test_a_sound_mesh_costs_no_diagnosis(mesh: Cluster) -> None:
     mark = mesh.mark()
     info(mesh)
-    assert [str(event) for event in requests(mesh, mark) if event.resource == "events" or event.subresource] == []
+    assert [str(event) for event in requests(mesh, mark) if event.resource in ("events", "pods/log")] == []
 
 
 def test_controller_that_was_orphaned(mesh: Cluster) -> None:

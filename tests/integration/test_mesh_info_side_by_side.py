@@ -85,6 +85,10 @@ def test_namespaces_belong_to_one_of_them(cluster: Cluster) -> None:
     fsm, edge = info(cluster)["meshes"]
     assert [row["name"] for row in edge["namespaces"]] == ["shop"]
     assert [row["name"] for row in fsm["namespaces"]] == ["bank"]
+    cluster.kubectl("label", "namespace", "bank", "openservicemesh.io/monitored-by=osm")
+    twice = finding(info(cluster), "namespace-in-two-meshes")
+    assert (twice["severity"], twice["object"]["name"]) == ("error", "bank")
+    cluster.kubectl("label", "namespace", "bank", "openservicemesh.io/monitored-by-")
 
 
 def test_another_product_with_the_same_name(cluster: Cluster) -> None:

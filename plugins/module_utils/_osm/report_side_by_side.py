@@ -21,7 +21,13 @@ def side_by_side_findings(observed: Observed) -> list[Finding]:
     """Judge several meshes in one cluster; none for one or no mesh."""
     if len(observed.meshes) < 2:
         return []
-    return [*_coexistence(observed), *_same_names(observed), *_same_namespace(observed.meshes), *_rival_definitions(observed)]
+    return [
+        *_coexistence(observed),
+        *_same_names(observed),
+        *_same_namespace(observed.meshes),
+        *_enrolled_twice(observed),
+        *_rival_definitions(observed),
+    ]
 
 
 def _coexistence(observed: Observed) -> Iterator[Finding]:
@@ -87,6 +93,23 @@ def _same_namespace(meshes: Sequence[Mesh]) -> Iterator[Finding]:
                 f"{_described(one)} and {_described(other)} have the same namespace",
                 f"both keep their preset in ConfigMap {one.product.preset_config_map}, and the one that is installed last overwrites it",
                 "install one of them in a namespace of its own",
+            )
+
+
+def _enrolled_twice(observed: Observed) -> Iterator[Finding]:
+    """Namespaces with the labels of two products: osm-edge and FSM do not know each other's."""
+    labels = {(mesh.product.monitored_by_label, mesh.name): mesh for mesh in observed.meshes}
+    for facts in observed.namespaces.values():
+        found = [mesh for (label, name), mesh in labels.items() if facts.labels.get(label) == name]
+        if len(found) > 1:
+            first, second = found[:2]
+            yield Finding(
+                "error",
+                "namespace-in-two-meshes",
+                ObjectRef("Namespace", facts.name),
+                f"enrolled in {_described(first)} and in {_described(second)}",
+                "new pods get the sidecars and the iptables rules of both: the second takes the traffic of the first",
+                f"take it out of one of them: kubectl label namespace {facts.name} {first.product.monitored_by_label}-",
             )
 
 

@@ -97,6 +97,14 @@ def test_two_meshes_of_two_versions() -> None:
     assert "install 13 definitions" in rivals["what"]
 
 
+def test_namespace_of_two_meshes() -> None:
+    planes = [*control_plane(OSM_EDGE, "1.3.9", "osm", "osm-system"), *control_plane(FSM, "1.5.1", "fsm", "fsm-system")]
+    both = namespace("shop", mesh="osm", **{FSM.monitored_by_label: "fsm"})
+    other = namespace("bank", mesh="osm", **{FSM.monitored_by_label: "gone"})
+    found = finding(told(evidence(deployments=planes, namespaces=[both, other])), "namespace-in-two-meshes")
+    assert (found["severity"], found["object"]["name"]) == ("error", "shop")
+
+
 def test_two_control_planes_in_one_namespace() -> None:
     planes = [*control_plane(OSM_EDGE, "1.3.9", "osm", "mesh"), *control_plane(FSM, "1.5.1", "fsm", "mesh")]
     assert "preset-mesh-config" in finding(told(evidence(deployments=planes)), "control-planes-share-namespace")["why"]
