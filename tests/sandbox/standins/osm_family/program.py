@@ -20,7 +20,7 @@ from .pods import ControlPlanePod
 from .reconciler import Reconciler
 
 _RETRY_SECONDS = 0.5
-_CRASH_SECONDS = 5.0
+_CRASH_SECONDS = 2.0
 
 
 class Crash(Exception):
