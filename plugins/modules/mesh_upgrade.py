@@ -291,11 +291,12 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.module import LifecycleModule, lifecycle_spec, run
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.run_procedure import procedure_result, run_procedure
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import discover
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_room import RoomDiscovery
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.pending_release import wait_while_pending
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.selection import select_mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade import NAME, MeshUpgrade
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_goal import ChartGoal, Goal, RevisionGoal
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_goal import ChartGoal, RevisionGoal
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_request import UpgradeRequest, fetch_chart, read_values
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_result import upgrade_result
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_rollback import (
@@ -328,7 +329,8 @@ def upgrade_mesh(module: LifecycleModule) -> dict[str, Any]:
         rollback_on_failure=params["rollback_on_failure"],
     )
     module.protect(request.values)
-    observed = discover(connection.api, mesh_name=params["mesh_name"])
+    discovery = RoomDiscovery(connection.api)
+    observed = discovery.read(params["mesh_name"])
     mesh = select_mesh(observed, params["mesh_name"], params["mesh_namespace"])
     module.protect(mesh.release.values if mesh.release else {})
     if not module.check_mode:
@@ -337,21 +339,20 @@ def upgrade_mesh(module: LifecycleModule) -> dict[str, Any]:
     helm.require(deadline)
     chart = fetch_chart(helm, mesh.product, request, deadline)
     goal = ChartGoal(connection.api, helm, chart, request, deadline, kube_version=connection.version, procedure=NAME)
-    report = _run(module, helm, mesh, observed, goal, deadline)
+    upgrade = MeshUpgrade(connection.api, helm, mesh, observed, goal, deadline, room=discovery.read_room, progress=module.progress.line)
+    report = _run(module, helm, mesh, upgrade, deadline)
     if report.changed and not module.check_mode:
         observed = discover(connection.api, mesh_name=mesh.name)
     outcome = upgrade_result(mesh, report, observed)
     return {**procedure_result(module, report, started), **outcome}
 
 
-def _run(module: LifecycleModule, helm: Helm, mesh: Mesh, observed: Observed, goal: Goal, deadline: Deadline) -> Report[UpgradeState]:
+def _run(module: LifecycleModule, helm: Helm, mesh: Mesh, upgrade: MeshUpgrade, deadline: Deadline) -> Report[UpgradeState]:
     """Run the upgrade, and when it fails go back if that is wanted."""
-    api, progress = module.connection.api, module.progress.line
-    upgrade = MeshUpgrade(api, helm, mesh, observed, goal, deadline, progress=progress)
     try:
         return run_procedure(module, upgrade.procedure(), mesh.namespace, mesh.name, deadline)
     except LifecycleError as error:
-        if module.check_mode or not goal.request.rollback_on_failure or not can_roll_back(error):
+        if module.check_mode or not module.params["rollback_on_failure"] or not can_roll_back(error):
             raise
         raise _go_back(module, helm, mesh, error) from error
 
@@ -366,7 +367,8 @@ def _go_back(module: LifecycleModule, helm: Helm, mesh: Mesh, error: LifecycleEr
             return no_way_back(error)
         observed = discover(api, mesh_name=mesh.name, data_plane=False)
         now = select_mesh(observed, mesh.name, mesh.namespace)
-        back = MeshUpgrade(api, helm, now, observed, RevisionGoal(api, release), deadline, progress=module.progress.line)
+        goal, progress = RevisionGoal(api, release), module.progress.line
+        back = MeshUpgrade(api, helm, now, observed, goal, deadline, progress=progress, redactor=module.redactor)
         report = run_procedure(module, back.procedure(), mesh.namespace, mesh.name, deadline, approved=False)
     except LifecycleError as second:
         return not_rolled_back(error, second)

@@ -46,6 +46,18 @@ class Mesh:
     apps: bool = False
     values: str = ""
     helm: str = "helm"
+    product: str = "osm-edge"
+
+    @property
+    def prefix(self) -> str:
+        """How the names of its objects begin; the key that holds all of its chart's values as well."""
+        return "fsm" if self.product == "fsm" else "osm"
+
+    @property
+    def mesh_config_path(self) -> str:
+        """The path of its MeshConfig in the API."""
+        group = "config.flomesh.io/v1alpha3" if self.product == "fsm" else "config.openservicemesh.io/v1alpha2"
+        return f"/apis/{group}/namespaces/{self.namespace}/meshconfigs/{self.prefix}-mesh-config"
 
 
 MESH = Mesh()
@@ -79,7 +91,9 @@ class MeshCluster:
     def _build(self, mesh: Mesh) -> None:
         if mesh.apps:
             self.reset(replace(mesh, apps=False))
-            deploy_apps(self.cluster, Options(mesh="osm-edge=1.2.3", mesh_name=mesh.name, apps="bookstore"), lambda text: None)
+            deploy_apps(
+                self.cluster, Options(mesh=f"{mesh.product}={mesh.version}", mesh_name=mesh.name, apps="bookstore"), lambda text: None
+            )
         else:
             self._empty()
             install(self.cluster, mesh)
@@ -142,12 +156,12 @@ class MeshCluster:
         """What the modules' helm must not read or keep in the user's home."""
         return {name: value for name, value in self.cluster.environment().items() if name.startswith("HELM_")}
 
-    def chart(self, version: str) -> Path:
-        """The directory of the osm-edge chart of that version."""
+    def chart(self, version: str, product: str = "osm-edge") -> Path:
+        """The directory of the product's chart of that version."""
         directory = self.cluster.directory / "charts"
         directory.mkdir(exist_ok=True)
-        path = directory / f"osm-edge-{version}"
-        return path if path.exists() else write_chart(f"osm-edge-{version}", directory)
+        path = directory / f"{product}-{version}"
+        return path if path.exists() else write_chart(f"{product}-{version}", directory)
 
     def get(self, path: str) -> Result:
         """The object at this path of the API, by a user whose requests do not count."""
@@ -157,21 +171,22 @@ class MeshCluster:
     @property
     def mesh_config(self) -> Result:
         """The ``spec`` of the MeshConfig."""
-        path = f"/apis/config.openservicemesh.io/v1alpha2/namespaces/{self.mesh.namespace}/meshconfigs/osm-mesh-config"
-        spec: Result = self.get(path)["spec"]
+        spec: Result = self.get(self.mesh.mesh_config_path)["spec"]
         return spec
 
     def patch_mesh_config(self, spec: Mapping[str, Any]) -> None:
         """Merge ``spec`` into the MeshConfig, as a user does with kubectl."""
         patch = yaml.safe_dump({"spec": dict(spec)})
-        self.cluster.kubectl("patch", "meshconfig", "osm-mesh-config", "-n", self.mesh.namespace, "--type=merge", "-p", patch)
+        self.cluster.kubectl(
+            "patch", "meshconfig", f"{self.mesh.prefix}-mesh-config", "-n", self.mesh.namespace, "--type=merge", "-p", patch
+        )
 
 
 def install(cluster: Cluster, mesh: Mesh) -> None:
     """Install the mesh with helm and wait until it injects."""
     with tempfile.TemporaryDirectory() as scratch:
-        chart = write_chart(f"osm-edge-{mesh.version}", Path(scratch))
-        where = ("--namespace", mesh.namespace, "--create-namespace", "--set", f"osm.meshName={mesh.name}", "-f", "-")
+        chart = write_chart(f"{mesh.product}-{mesh.version}", Path(scratch))
+        where = ("--namespace", mesh.namespace, "--create-namespace", "--set", f"{mesh.prefix}.meshName={mesh.name}", "-f", "-")
         cluster.helm("install", mesh.release, str(chart), *where, stdin=mesh.values, of=mesh.helm)
     deadline = time.monotonic() + _SETTLE_SECONDS
     while not _injects(cluster, mesh):
@@ -182,14 +197,13 @@ def install(cluster: Cluster, mesh: Mesh) -> None:
 
 
 def _injects(cluster: Cluster, mesh: Mesh) -> bool:
-    config = f"/apis/config.openservicemesh.io/v1alpha2/namespaces/{mesh.namespace}/meshconfigs/osm-mesh-config"
     admission = "/apis/admissionregistration.k8s.io/v1"
     webhooks = (
-        f"{admission}/mutatingwebhookconfigurations/osm-webhook-{mesh.name}",
-        f"{admission}/validatingwebhookconfigurations/osm-validator-mesh-{mesh.name}",
+        f"{admission}/mutatingwebhookconfigurations/{mesh.prefix}-webhook-{mesh.name}",
+        f"{admission}/validatingwebhookconfigurations/{mesh.prefix}-validator-mesh-{mesh.name}",
     )
     api = cluster.api
-    if not all(api.exists(path) for path in (config, *webhooks)):
+    if not all(api.exists(path) for path in (mesh.mesh_config_path, *webhooks)):
         return False
     return all(entry["clientConfig"].get("caBundle") for path in webhooks for entry in api.get(path)["webhooks"])
 

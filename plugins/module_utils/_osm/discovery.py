@@ -70,10 +70,7 @@ def discover(api: Api, *, mesh_name: str | None = None, data_plane: bool = True)
     Number of requests: about 15, one more per 500 pods, namespaces or release revisions, and 6 per mesh. Raises KubeError; a part that
     the user may not read (except Deployments and Namespaces) is named in ``Observed.unknown`` instead.
     """
-    discovery = Discovery(api)
-    discovery.read_cluster(data_plane=data_plane)
-    discovery.read_releases(mesh_name)
-    return discovery.read_sites()
+    return Discovery(api).read(mesh_name, data_plane=data_plane)
 
 
 class Discovery:
@@ -84,6 +81,12 @@ class Discovery:
         self._evidence = Evidence()
         self._unknown: dict[str, str] = {}
         self._pods: Counter[PodTraits] | None = None
+
+    def read(self, mesh_name: str | None = None, *, data_plane: bool = True) -> Observed:
+        """Read all three rounds."""
+        self.read_cluster(data_plane=data_plane)
+        self.read_releases(mesh_name)
+        return self.read_sites()
 
     def read_cluster(self, *, data_plane: bool) -> None:
         """First round."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -23,7 +23,6 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds impo
     CLUSTERROLEBINDING,
     ENDPOINTSLICE,
     JOB,
-    NODE,
     SECRET,
     SERVICE,
     SERVICEACCOUNT,
@@ -32,19 +31,17 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds impo
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm import reduction
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.assembly import sites
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.components import components
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import FAMILY, Discovery
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import FAMILY
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_parts import DATA_PLANE, HOOKS, WEBHOOKS
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_room import APP_NAMES, RoomDiscovery
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.leftovers import HookObject, Leftovers, hook_object, mounted_secrets
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Observed, PodTraits, Webhook
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Observed, Webhook
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.value_keys import advice
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.requests import pod_request
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.room import PlacedPod, Room, Tally
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.room import Room
 
 _SECRET_PREFIXES = tuple(dict.fromkeys(product.bootstrap_secret_prefix for product in PRODUCTS))
 _SERVICE_NAMES = frozenset(service for product in PRODUCTS for service in product.services)
-_APPS = frozenset(name for product in PRODUCTS for name in product.deployments)
-_APP_NAMES = frozenset(product.app_name for product in PRODUCTS)
 
 
 class Surveyed(NamedTuple):
@@ -62,9 +59,7 @@ def survey(api: Api, *, mesh_name: str | None = None, data_plane: bool = True) -
     a mesh; those of a diagnosis for each mesh that is not ready. Raises KubeError.
     """
     found = _Survey(api)
-    found.read_cluster(data_plane=data_plane)
-    found.read_releases(mesh_name)
-    observed = found.read_sites()
+    observed = found.read(mesh_name, data_plane=data_plane)
     return Surveyed(with_diagnosis(api, observed), found.room)
 
 
@@ -86,7 +81,7 @@ def with_diagnosis(api: Api, observed: Observed) -> Observed:
     return replace(observed, meshes=tuple(meshes), unknown=unknown)
 
 
-class _Survey(Discovery):
+class _Survey(RoomDiscovery):
     """Reads webhooks without asking for labels, Secrets before pods, and leftovers together with the control planes' namespaces."""
 
     def __init__(self, api: Api) -> None:
@@ -96,8 +91,6 @@ class _Survey(Discovery):
         self._mounted: set[tuple[str, str]] = set()
         self._hooks: list[HookObject] = []
         self._services: dict[tuple[str, str], int] = {}
-        self._tally = Tally()
-        self._own: list[PlacedPod] = []
         self.room: Room | None = None
 
     def read_sites(self) -> Observed:
@@ -148,20 +141,12 @@ class _Survey(Discovery):
                     self._unowned.append((metadata["namespace"], metadata["name"]))
         self._secrets = total
 
-    def _traits(self, pods: Iterator[dict[str, Any]]) -> Iterator[PodTraits | None]:
-        for pod in pods:
-            self._mounted.update(mounted_secrets(pod))
-            self._tally.add(pod)
-            if _is_of_control_plane(pod):
-                self._own.append(_placed(pod))
-            yield reduction.pod_traits(pod)
+    def _count(self, pod: dict[str, Any]) -> None:
+        super()._count(pod)
+        self._mounted.update(mounted_secrets(pod))
 
     def _read_nodes(self) -> None:
-        try:
-            # All pods are in the tally already: a list of them is long.
-            self.room = self._tally.room(self._api.list(NODE))._replace(own=tuple(self._own))
-        except Forbidden as error:
-            self.room = Room(unread=error.missing or str(error))
+        self.room = self.read_room()
 
     def _leftovers(self) -> Leftovers:
         read = self._secrets is not None and DATA_PLANE not in self._unknown
@@ -201,17 +186,5 @@ class _Survey(Discovery):
         self._optional(f"Service {namespace}/{name}", read)
 
 
-def _is_of_control_plane(pod: dict[str, Any]) -> bool:
-    """Whether a pod holds a place on a node, and has the labels that the charts give to their own."""
-    labels = pod["metadata"].get("labels") or {}
-    ended = pod.get("status", {}).get("phase") in ("Succeeded", "Failed") or "deletionTimestamp" in pod["metadata"]
-    return not ended and "nodeName" in pod["spec"] and (labels.get("app.kubernetes.io/name") in _APP_NAMES or labels.get("app") in _APPS)
-
-
-def _placed(pod: dict[str, Any]) -> PlacedPod:
-    metadata, spec = pod["metadata"], pod["spec"]
-    return PlacedPod(metadata["name"], metadata["namespace"], metadata.get("labels") or {}, spec["nodeName"], pod_request(spec))
-
-
 def _is_of_family(hook: Webhook) -> bool:
-    return hook.labels.get("app.kubernetes.io/name") in _APP_NAMES or any(name in _SERVICE_NAMES for dummy, name, _port in hook.services)
+    return hook.labels.get("app.kubernetes.io/name") in APP_NAMES or any(name in _SERVICE_NAMES for dummy, name, _port in hook.services)

@@ -20,35 +20,15 @@ def helm_permissions(
 ) -> tuple[Permission, ...]:
     """Return the permissions of ``helm upgrade``: those for its own records, and for each kind of object before and after.
 
-    Kinds that the server does not know are left out: Helm itself reports them. Source: helm pkg/kube/client.go ``Update``.
+    What it takes to grant what the chart's roles grant is ``escalation``'s. Kinds that the server does not know are left out: they are
+    refused elsewhere. Source: helm pkg/kube/client.go ``Update``.
     """
     wanted = {_place(manifest, namespace) for manifest in after}
     removed = {_place(manifest, namespace) for manifest in before} - wanted
     permissions = [Permission(verb, "", "secrets", namespace) for verb in ("list", "get", "create", "update", "delete")]
     permissions += _of(wanted, ("get", "create", "patch"), kind_for)
     permissions += _of(removed, ("get", "delete"), kind_for)
-    permissions += _granting(after, namespace)
     return tuple(dict.fromkeys(permissions))
-
-
-def _granting(manifests: Manifests, namespace: str) -> Iterator[Permission]:
-    """Yield what it takes to write roles and to bind them.
-
-    Even a changed label makes the API server ask whether the user holds all that the role grants, or may escalate or bind it
-    (kubernetes pkg/registry/rbac/clusterrole/policybased, clusterrolebinding/policybased).
-    """
-    for manifest in manifests:
-        kind, group = str(manifest.get("kind")), str(manifest.get("apiVersion")).partition("/")[0]
-        _api_version, _kind, place, name = _place(manifest, namespace)
-        if group != "rbac.authorization.k8s.io":
-            continue
-        if kind in ("ClusterRole", "Role"):
-            yield Permission("escalate", group, f"{kind.lower()}s", place if kind == "Role" else "", name)
-        elif kind in ("ClusterRoleBinding", "RoleBinding"):
-            bound = manifest.get("roleRef") or {}
-            yield Permission(
-                "bind", group, f"{str(bound.get('kind')).lower()}s", place if kind == "RoleBinding" else "", str(bound.get("name"))
-            )
 
 
 def _place(manifest: Mapping[str, Any], namespace: str) -> tuple[str, str, str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import Helm, parse_manifest
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
@@ -18,15 +18,17 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.release_st
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import Release, read_release, secret_name
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.definitions_apply import read_definitions
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import discover
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.drift_read import edits_by_hand
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.escalation import escalation
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import ACTION, ROLLBACK, base_revision, helm_state
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.lost_edits import lost_edits
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import MergeResult, merge
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_restore import restore
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_schema import spec_schema
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import Spec
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.selection import select_mesh
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.server_check import ServerSays, ask_server
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.server_check import ask_server
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.surge import surge_findings
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.unknown_fields import bootstrap_settled, without_unknown
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_apply import Writer
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_goal import Goal
@@ -34,6 +36,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_mem
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_proof import unproven
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_refusals import (
     NOTHING_WRITTEN,
+    image_refusals,
     mesh_config_refusals,
     preserve_refusals,
     release_refusals,
@@ -48,22 +51,38 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_ste
     helm_upgrade_needed,
     mesh_config_steps,
 )
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_target import TargetValues, rendered_preset
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_target import (
+    Situation,
+    TargetValues,
+    rendered_preset,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_waits import Waits
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.versions import is_downgrade
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Refused
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Phase, Procedure
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.redact import Redactor
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission, Step
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.room import Room
 
 NAME = "mesh_upgrade"
+
+
+class Answer(NamedTuple):
+    """What the cluster says to the objects that Helm would write; ``missing`` are permissions that only a dry run shows."""
+
+    refusals: tuple[Refusal, ...]
+    findings: tuple[Finding, ...]
+    missing: tuple[Permission, ...]
 
 
 class MeshUpgrade:
     """One change of one mesh to one goal; ``mesh`` says which, its state is read again whenever a phase begins.
 
-    ``observed`` is what the caller has read already.
+    ``observed`` is what the caller has read already; ``room`` tells what the nodes have left, asked only when Helm is going to work.
     """
 
     def __init__(
@@ -75,18 +94,23 @@ class MeshUpgrade:
         goal: Goal,
         deadline: Deadline,
         *,
+        room: Callable[[], Room] = lambda: Room(unread="list pods"),
         progress: Callable[[str], None] = lambda text: None,
+        redactor: Redactor | None = None,
     ) -> None:
         self._api = api
         self._helm = helm
         self._mesh = mesh
         self._goal = goal
         self._deadline = deadline
+        self._room = room
         self._progress = progress
+        self._redactor = redactor
         self._first_look: tuple[Observed, Mesh] | None = (observed, mesh)
         self._left_pending: str | None = None
         self._bases: dict[tuple[str, int], Release] = {}
-        self._answers: dict[tuple[str, int], ServerSays] = {}
+        self._parsed: dict[tuple[str, int], list[dict[str, Any]]] = {}
+        self._answers: dict[tuple[str, int], Answer] = {}
         self._latest: tuple[TargetValues, TargetChart] | None = None
         self._last: UpgradeState | None = None
 
@@ -97,7 +121,7 @@ class MeshUpgrade:
 
     def procedure(self) -> Procedure[UpgradeState]:
         """Return the upgrade as a procedure."""
-        waits = Waits(self._api, self._mesh, self._deadline, self._progress)
+        waits = Waits(self._api, self._mesh, self._deadline, self._progress, self._redactor)
 
         def before_mesh_config() -> None:
             if self._comes_back():
@@ -128,16 +152,19 @@ class MeshUpgrade:
         if mesh.release is None:
             raise self._no_release(mesh)
         base = self._base(mesh)
+        before = self._manifests(base)
+        attempted = self._manifests(mesh.release) if mesh.release.revision != base.revision else []
         memory = remembered(record)
         helm = helm_state(mesh.release, record, time.time())
         self._left_pending = secret_name(helm.name, helm.revision) if helm.ours else None
         crd = self._api.get_or_none(CRD, mesh.product.mesh_config_crd)
         schema = spec_schema(crd or {}, mesh.product.mesh_config_version)
         down = is_downgrade(helm.chart_version, self._goal.version) or memory.down_to == self._goal.version
-        self._latest = values, target = self._goal.target(mesh, base, helm, schema)
+        situation = Situation(mesh, base, helm, before, attempted, memory.images, schema)
+        self._latest = values, target = self._goal.target(situation)
         old_preset = memory.preset_spec
         if old_preset is None:
-            old_preset = rendered_preset(parse_manifest(base.manifest), mesh.product.preset_config_map)
+            old_preset = rendered_preset(before, mesh.product.preset_config_map)
         completed = self._completed(mesh, values, target, old_preset, memory, down) if mesh.mesh_config is not None else None
         if completed is not None and completed.changes and memory.preset_spec is None:
             old_preset = self._first_preset(mesh) or old_preset
@@ -151,11 +178,12 @@ class MeshUpgrade:
             merge=completed,
             mesh_config_schema=schema,
             old_preset=old_preset,
-            carried=(*values.findings, *lost_edits(mesh.deployments, parse_manifest(base.manifest), target.manifests, mesh.namespace)),
+            carried=values.findings,
             refusals=(
                 *values.refusals,
                 *release_refusals(helm, self._deadline.seconds),
                 *mesh_config_refusals(values.mesh_config, schema, target.preset_spec, mesh.mesh_config_ref),
+                *image_refusals(mesh.product, target),
                 *preserve_refusals(self._goal.request.mesh_config_policy, mesh, values.mesh_config, target),
             ),
             definitions=observed.crds or {},
@@ -163,8 +191,9 @@ class MeshUpgrade:
             base_revision=memory.revision or base.revision,
             base_version=memory.version or base.chart_version,
             comes_back=self._goal.request.rollback_on_failure,
+            images=values.images,
         )
-        self._last = self._before_helm(state, base) if helm_upgrade_needed(state) else state
+        self._last = self._before_helm(state, situation) if helm_upgrade_needed(state) else state
         return self._last
 
     def _completed(
@@ -189,18 +218,38 @@ class MeshUpgrade:
             downgrade=down,
         )
 
-    def _before_helm(self, state: UpgradeState, base: Release) -> UpgradeState:
-        """Add what only matters when Helm is going to work: definitions that no list had, and what the API server says to the objects.
-
-        The API server is asked once per base revision.
-        """
+    def _before_helm(self, state: UpgradeState, situation: Situation) -> UpgradeState:
+        """Add what only matters when Helm is going to work; the API server is asked once per base revision."""
         product, version = state.mesh.product, state.target.app_version
         state = replace(state, definitions=read_definitions(self._api, product, version, state.definitions))
-        key = (base.name, base.revision)
+        key = (situation.base.name, situation.base.revision)
         if key not in self._answers:
-            self._answers[key] = ask_server(self._api, state.target.manifests, base.namespace, parse_manifest(base.manifest))
-        refusals, findings = self._answers[key]
-        return replace(state, refusals=(*state.refusals, *refusals, *definition_problems(state)), carried=(*state.carried, *findings))
+            self._answers[key] = self._ask(state, situation)
+        answer = self._answers[key]
+        return replace(
+            state,
+            target=replace(state.target, permissions=(*state.target.permissions, *answer.missing)),
+            refusals=(*state.refusals, *answer.refusals, *definition_problems(state)),
+            carried=(*state.carried, *answer.findings),
+        )
+
+    def _ask(self, state: UpgradeState, situation: Situation) -> Answer:
+        """Ask about the rendered objects, what was changed by hand in those that they replace, and whether there is room for their pods."""
+        api, mesh, manifests, namespace = self._api, state.mesh, state.target.manifests, situation.base.namespace
+        says = ask_server(api, manifests, namespace, situation.before)
+        # Helm's rollback compares with the newest revision, its upgrade with the deployed one.
+        compared, other = situation.before, situation.attempted
+        if state.target.revision and situation.attempted:
+            compared, other = situation.attempted, situation.before
+        return Answer(
+            refusals=says.refusals,
+            findings=(
+                *says.findings,
+                *edits_by_hand(api, mesh, compared, manifests, other),
+                *surge_findings(self._room(), manifests, [*mesh.deployments, *mesh.daemon_sets], mesh.namespace, mesh.product),
+            ),
+            missing=escalation(api, manifests, namespace),
+        )
 
     def _look(self) -> tuple[Observed, Mesh]:
         """Return the cluster and the mesh as they are; the caller's own look is used once."""
@@ -222,6 +271,13 @@ class MeshUpgrade:
             self._bases[key] = read_release(self._api, mesh.release.namespace, mesh.release.name, revision)
         return self._bases[key]
 
+    def _manifests(self, release: Release) -> list[dict[str, Any]]:
+        """Return the objects of a revision, read once."""
+        key = (release.name, release.revision)
+        if key not in self._parsed:
+            self._parsed[key] = parse_manifest(release.manifest)
+        return self._parsed[key]
+
     def _first_preset(self, mesh: Mesh) -> Spec | None:
         """Return the preset of the oldest revision that is kept: a MeshConfig that nobody completed since then was made of it.
 
@@ -233,7 +289,7 @@ class MeshUpgrade:
         key = (mesh.release.name, min(ran))
         if key not in self._bases:
             self._bases[key] = read_release(self._api, mesh.release.namespace, *key)
-        return rendered_preset(parse_manifest(self._bases[key].manifest), mesh.product.preset_config_map)
+        return rendered_preset(self._manifests(self._bases[key]), mesh.product.preset_config_map)
 
     def _no_release(self, mesh: Mesh) -> Refused:
         return Refused(

@@ -23,8 +23,9 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_ref
     release_refusals,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_request import UpgradeRequest
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import HelmState, TargetChart
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import TargetChart
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_target import (
+    Situation,
     TargetValues,
     rendered_preset,
     target_values,
@@ -43,8 +44,8 @@ class Goal(Protocol):
     chart_path: str
     request: UpgradeRequest
 
-    def target(self, mesh: Mesh, base: Release, helm: HelmState, schema: Spec | None, /) -> tuple[TargetValues, TargetChart]:
-        """Return the values and the manifests of the release to be, for a mesh that runs with the values of ``base``.
+    def target(self, situation: Situation) -> tuple[TargetValues, TargetChart]:
+        """Return the values and the manifests of the release to be.
 
         Raises Refused when the mesh must not become that.
         """
@@ -65,8 +66,9 @@ class ChartGoal:
         self._procedure = procedure
         self._targets: dict[tuple[str, int], tuple[TargetValues, TargetChart]] = {}
 
-    def target(self, mesh: Mesh, base: Release, helm: HelmState, schema: Spec | None, /) -> tuple[TargetValues, TargetChart]:
+    def target(self, situation: Situation) -> tuple[TargetValues, TargetChart]:
         """Return the values and the rendered chart; Refused when rendering it for this mesh makes no sense."""
+        mesh, base, helm = situation.mesh, situation.base, situation.helm
         chart, may_go_down = self._chart, self.request.allow_downgrade
         wrong_chart = [*chart_refusals(mesh.product, helm, chart.name, chart.version, may_go_down=may_go_down)]
         busy = release_refusals(helm, self._deadline.seconds)
@@ -75,12 +77,12 @@ class ChartGoal:
             raise refused(what, [*wrong_chart, *busy])
         key = (base.name, base.revision)
         if wrong_chart or key not in self._targets:
-            values = target_values(mesh, base, self._chart, self.request)
+            values = target_values(situation, self._chart, self.request)
             if wrong_chart or values.refusals:
-                fields = self._field_refusals(mesh, base, values, schema)
+                fields = self._field_refusals(mesh, base, values, situation.schema)
                 raise refused(what, [*wrong_chart, *busy, *values.refusals, *fields])
             manifests = self._render(base, values.values)
-            self._targets[key] = (values, self._rendered(mesh, base, values, manifests))
+            self._targets[key] = (values, self._rendered(situation, values, manifests))
         return self._targets[key]
 
     def _field_refusals(self, mesh: Mesh, base: Release, values: TargetValues, schema: Spec | None) -> list[Refusal]:
@@ -99,7 +101,8 @@ class ChartGoal:
             base.name, self._chart.path, base.namespace, values, deadline=self._deadline, kube_version=self._kube_version
         )
 
-    def _rendered(self, mesh: Mesh, base: Release, values: TargetValues, manifests: Sequence[Mapping[str, Any]]) -> TargetChart:
+    def _rendered(self, situation: Situation, values: TargetValues, manifests: Sequence[Mapping[str, Any]]) -> TargetChart:
+        mesh = situation.mesh
         preset = rendered_preset(manifests, mesh.product.preset_config_map)
         if preset is None:
             raise Refused(
@@ -118,7 +121,7 @@ class ChartGoal:
             plain_values=values.plain,
             manifests=manifests,
             preset_spec=preset,
-            permissions=helm_permissions(parse_manifest(base.manifest), manifests, base.namespace, self._api.kind_for),
+            permissions=helm_permissions(situation.before, manifests, situation.base.namespace, self._api.kind_for),
         )
 
 
@@ -132,8 +135,8 @@ class RevisionGoal:
         self._api = api
         self._release = release
 
-    def target(self, mesh: Mesh, base: Release, _helm: HelmState, _schema: Spec | None, /) -> tuple[TargetValues, TargetChart]:
-        """Return the revision as the target; ``base`` is what Helm compares it with."""
+    def target(self, situation: Situation) -> tuple[TargetValues, TargetChart]:
+        """Return the revision as the target."""
         old = self._release
         manifests = parse_manifest(old.manifest)
         values = TargetValues(old.values, {}, {}, (), ())
@@ -145,7 +148,7 @@ class RevisionGoal:
             values=old.values,
             plain_values={},
             manifests=manifests,
-            preset_spec=rendered_preset(manifests, mesh.product.preset_config_map) or {},
-            permissions=helm_permissions(parse_manifest(base.manifest), manifests, old.namespace, self._api.kind_for),
+            preset_spec=rendered_preset(manifests, situation.mesh.product.preset_config_map) or {},
+            permissions=helm_permissions(situation.before, manifests, old.namespace, self._api.kind_for),
             revision=old.revision,
         )

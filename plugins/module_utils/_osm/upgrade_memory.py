@@ -16,6 +16,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.recor
 class Memory(NamedTuple):
     """``preset_spec`` is the preset that the mesh ran with, ``spec`` its MeshConfig, ``written`` what that was to become.
 
+    ``images`` are values that were made of images set by hand: Helm makes them the chart's, and then nobody can tell any more.
     ``revision`` and ``version`` name the release's revision before the first write; ``down_to`` the version that a downgrade goes to.
     """
 
@@ -25,6 +26,7 @@ class Memory(NamedTuple):
     revision: int = 0
     version: str = ""
     down_to: str = ""
+    images: Mapping[str, Any] | None = None
 
 
 def memory_of(state: UpgradeState) -> dict[str, object]:
@@ -34,6 +36,7 @@ def memory_of(state: UpgradeState) -> dict[str, object]:
         "revision": state.base_revision,
         "version": state.base_version,
         "spec": state.mesh.mesh_config_spec if state.mesh.mesh_config is not None else None,
+        "images": state.images,
         "written": state.merge.spec if state.merge is not None else None,
     }
     # Absent otherwise, so that a downgrade after a failed upgrade adds it to what that upgrade kept.
@@ -51,6 +54,7 @@ def remembered(record: Record | None) -> Memory:
         revision=revision if isinstance(revision, int) else 0,
         version=str(kept.get("version") or ""),
         down_to=str(kept.get("down_to") or ""),
+        images=_mapping(kept.get("images")),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm import versions
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.images import read_image
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_schema import validate
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import Spec
@@ -132,6 +133,31 @@ def preserve_refusals(policy: str, mesh: Mesh, given: Spec, target: TargetChart)
                 NOTHING_WRITTEN,
                 f"give {path} in mesh_config, or set mesh_config_policy: merge",
             )
+
+
+def image_refusals(product: Product, target: TargetChart) -> Iterator[Refusal]:
+    """Yield the components whose image is of another minor version than the chart: they do not know the chart's command line.
+
+    Source: osm-edge v1.3.9 docs, "CLI/image version mismatch": the pods crash with FatalInvalidCLIParameters or ``unknown flag``. A tag
+    that is no version (``latest``, a digest) is not judged.
+    """
+    wanted = versions.parse(target.app_version)
+    for manifest in target.manifests:
+        name = (manifest.get("metadata") or {}).get("name")
+        if wanted is None or manifest.get("kind") != "Deployment" or name not in product.deployments:
+            continue
+        for container in manifest["spec"]["template"]["spec"]["containers"]:
+            image = str(container.get("image", ""))
+            found = versions.parse(read_image(image).tag)
+            if container["name"] == name and found is not None and found.line != wanted.line:
+                yield Refusal(
+                    "image-mismatch",
+                    ObjectRef("Deployment", str(name)),
+                    f"{name} would run {image} with the command line of {target.version}",
+                    "images and chart of different minor versions do not fit together: the pods crash at once",
+                    NOTHING_WRITTEN,
+                    f"take {product.values_root}.image.tag out of the values, or set it to {target.app_version}",
+                )
 
 
 def _has(spec: Spec, path: str) -> bool:

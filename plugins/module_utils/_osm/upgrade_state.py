@@ -66,7 +66,7 @@ class UpgradeState:
     completed with, None when its chart had none; ``carried`` tells what became of older values. ``definitions`` are the CRDs of the
     cluster by name. ``downgrade`` says that the target is older than what is there, or was when the run began. ``base_revision`` is the
     revision that the mesh ran with before the first write, ``base_version`` its chart's version. ``comes_back`` says that a failure is to
-    be taken back.
+    be taken back. ``images`` are values made of images that were set by hand.
     """
 
     mesh: Mesh
@@ -82,3 +82,4 @@ class UpgradeState:
     base_revision: int = 0
     base_version: str = ""
     comes_back: bool = False
+    images: Mapping[str, Any] = field(default_factory=dict)

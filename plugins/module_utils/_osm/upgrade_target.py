@@ -16,7 +16,9 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.preset_values import translate
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import preset_spec
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.schema_check import Schema, Violation, violations
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.third_party import CarriedImages, carried_images
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_request import UpgradeRequest
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import HelmState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.values import (
     Pinned,
     Values,
@@ -41,7 +43,8 @@ _TEMPLATE_SUFFIXES = (".yaml", ".yml", ".tpl", ".txt", ".json")
 class TargetValues(NamedTuple):
     """User-supplied values of the release to be, the MeshConfig that the user wants, and what to tell about both.
 
-    ``plain`` are values that a diff may show: the chart's own defaults, the pins, and what the task gave inline.
+    ``plain`` are values that a diff may show: the chart's own defaults, the pins, and what the task gave inline. ``images`` are those
+    values that were made of images set by hand.
     """
 
     values: dict[str, Any]
@@ -49,15 +52,35 @@ class TargetValues(NamedTuple):
     mesh_config: dict[str, Any]
     findings: tuple[Finding, ...]
     refusals: tuple[Refusal, ...]
+    images: Mapping[str, Any] = {}
 
 
-def target_values(mesh: Mesh, base: Release, chart: Chart, request: UpgradeRequest) -> TargetValues:
+class Situation(NamedTuple):
+    """What the values are decided from: the mesh, and the revision ``base`` whose values are carried over.
+
+    ``before`` are its manifests, ``attempted`` those of a later revision that did not end well. ``images`` are values that a run which
+    was not finished made of images set by hand; None when there was no such run.
+    """
+
+    mesh: Mesh
+    base: Release
+    helm: HelmState
+    before: Sequence[Mapping[str, Any]]
+    attempted: Sequence[Mapping[str, Any]] = ()
+    images: Mapping[str, Any] | None = None
+    schema: Schema | None = None
+
+
+def target_values(situation: Situation, chart: Chart, request: UpgradeRequest) -> TargetValues:
     """Decide the values: carried over by the policy, pinned, checked against the schema of ``chart``.
 
-    ``base`` is the release whose values are carried over. Raises Refused when the request renames or moves the mesh.
+    Images of third parties that were set by hand become values. Raises Refused when the request renames or moves the mesh.
     """
+    mesh, base = situation.mesh, situation.base
     release = ObjectRef("Release", base.name, base.namespace)
+    by_hand = _images_by_hand(situation, chart, request)
     wanted = effective_user_values(request.values_policy, base.values, base.chart_values, request.values)
+    wanted = deep_merge(deep_merge(wanted, by_hand.values), request.values)
     pinned = pin_installer_values(
         wanted,
         mesh.product,
@@ -81,12 +104,28 @@ def target_values(mesh: Mesh, base: Release, chart: Chart, request: UpgradeReque
         for violation in _all_violations(request.values, coalesced(chart.values, carried.values), chart.schema)
     ]
     findings = [
+        *by_hand.findings,
         *dropped_findings(carried.dropped, release, chart.version, base.values),
         *unread_values(request.values, chart.values, release),
         *translated.findings,
     ]
-    plain = pinned_values(pinned, deep_merge(chart.values, request.given_inline))
-    return TargetValues(carried.values, plain, translated.spec, tuple(findings), tuple(refusals))
+    plain = pinned_values(pinned, deep_merge(deep_merge(chart.values, by_hand.values), request.given_inline))
+    return TargetValues(carried.values, plain, translated.spec, tuple(findings), tuple(refusals), by_hand.values)
+
+
+def _images_by_hand(situation: Situation, chart: Chart, request: UpgradeRequest) -> CarriedImages:
+    if situation.images is not None and request.values_policy != "reset":
+        return CarriedImages(dict(situation.images), ())
+    return carried_images(
+        situation.mesh.deployments,
+        situation.before,
+        situation.mesh.product,
+        request.values,
+        policy=request.values_policy,
+        namespace=situation.mesh.namespace,
+        chart_values=chart.values,
+        attempted=situation.attempted,
+    )
 
 
 def _all_violations(given: Values, values: Values, schema: Schema | None) -> list[Violation]:

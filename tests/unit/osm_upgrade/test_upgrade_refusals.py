@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import OSM, OSM_EDGE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_refusals import (
     chart_refusals,
+    image_refusals,
     mesh_config_refusals,
     preserve_refusals,
     release_refusals,
@@ -99,3 +100,17 @@ def test_which_releases_are_refused(changes: dict, expected: list[str]) -> None:
 )
 def test_a_field_of_the_mesh_config_must_be_known_now_or_after_the_upgrade(wanted: dict, preset: dict, refused: bool) -> None:
     assert bool([*mesh_config_refusals(wanted, SCHEMA, preset, CONFIG)]) is refused
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [("1.2.3", 3), ("1.3.0", 0), ("v1.3.9-corp", 0), ("latest", 0), ("1.3.9@sha256:00", 0), ("2.0.0", 3)],
+)
+def test_images_of_another_minor_version_are_refused(tag: str, expected: int) -> None:
+    target = state().target
+    for manifest in target.manifests:
+        container = manifest["spec"]["template"]["spec"]["containers"][0]
+        container["image"] = f"{container['image'].partition(':')[0]}:{tag}"
+    refusals = list(image_refusals(OSM_EDGE, target))
+    assert codes(refusals) == ["image-mismatch"] * expected
+    assert all("osm.image.tag" in refusal.next for refusal in refusals)
