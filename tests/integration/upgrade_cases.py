@@ -66,13 +66,13 @@ _MIGRATE = (
     Write("PUT", "customresourcedefinitions", "trafficsplits.split.smi-spec.io"),
     Write("PATCH", "customresourcedefinitions", "trafficsplits.split.smi-spec.io"),
 )
-_FINISH = (
+# These three are made at the same time.
+_CLEAN_UP = (
     Write("DELETE", "replicasets", "osm-controller-*"),
     Write("PATCH", "validatingwebhookconfigurations", "osm-validator-mesh-osm"),
     Write("PATCH", "mutatingwebhookconfigurations", "osm-webhook-osm"),
-    DROP_RECORD,
-    DROP_LEASE,
 )
+_FINISH = (*_CLEAN_UP, DROP_RECORD, DROP_LEASE)
 _HELM = _by_helm(
     ("POST", "secrets", ""),
     ("PATCH", "serviceaccounts", "osm"),
@@ -112,6 +112,11 @@ class Direction:
     def own(self) -> tuple[Write, ...]:
         """The module's own writes."""
         return tuple(write for write in self.writes if not write.helm)
+
+    @property
+    def turns(self) -> list[tuple[Write, ...]]:
+        """The module's own writes, those together that are made at the same time."""
+        return [_CLEAN_UP if write == _CLEAN_UP[0] else (write,) for write in self.own if write not in _CLEAN_UP[1:]]
 
     @property
     def helm(self) -> tuple[Write, ...]:
