@@ -83,10 +83,10 @@ EXAMPLES = r"""
     data_plane: false
   register: mesh
 
-- name: Say why a component is not ready, and what usually helps
+- name: Say how far each component is, and what helps one that is not ready
   ansible.builtin.debug:
-    msg: "{{ item.name }}: {{ item.message }}. What helps: {{ item.diagnosis | map(attribute='remedy') | join('; ') }}"
-  loop: "{{ mesh.meshes[0].components | rejectattr('rolled_out') }}"
+    msg: "{{ [item.message] + (item.diagnosis | map(attribute='remedy')) }}"
+  loop: "{{ mesh.meshes[0].components }}"
   loop_control:
     label: "{{ item.name }}"
 
