@@ -16,11 +16,13 @@ import yaml
 from charts.repository import write_chart
 from mesh_clusters import Mesh, MeshCluster
 from sandboxlib.cluster import Cluster
+from sandboxlib.errors import SandboxError
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.connection import connect
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CONFIGMAP, DEPLOYMENT, HPA, PDB, SERVICE
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CONFIGMAP, DEPLOYMENT, HPA, PDB, SERVICE, Kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm import mesh as osm_mesh
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.blocking_edits import blocking_edits
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import discover
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.drift import KINDS, drift
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.drift_read import LiveObjects, read_live
@@ -368,3 +370,37 @@ def test_what_may_not_be_read_is_told(upgrade: Upgrade, mesh_cluster: MeshCluste
     assert (live.complete, len(live.objects)) == (frozenset(), len(mesh.deployments))
     assert [finding.code for finding in live.findings] == ["drift-not-known"] * 4
     assert "list configmaps" in str([finding.what for finding in live.findings])
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "patch"),
+    [
+        (
+            DEPLOYMENT,
+            "osm-injector",
+            container(
+                "osm-injector",
+                env=[{"name": "OSM_DEFAULT_SIDECAR_CLASS", "value": None, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+            ),
+        ),
+        (DEPLOYMENT, "osm-injector", container("osm-injector", livenessProbe={"httpGet": None, "exec": {"command": ["true"]}})),
+        (PDB, "osm-controller-pdb", {"spec": {"minAvailable": None, "maxUnavailable": 1}}),
+    ],
+    ids=["env", "probe", "budget"],
+)
+def test_an_edit_that_helm_cannot_patch_is_known(
+    upgrade: Upgrade, mesh_cluster: MeshCluster, tmp_path: Path, kind: Kind, name: str, patch: Object
+) -> None:
+    """It is taken back afterwards, as the refusal says."""
+    cluster, chart = mesh_cluster.cluster, chart_of_today("1.3.9", tmp_path)
+    api = api_of(cluster, tmp_path / "module")
+    kept = api.get(kind, name, NAMESPACE)
+    api.patch(kind, name, patch, NAMESPACE, patch_type="strategic", field_manager="kubectl-edit")
+    live = read_live(api, mesh_of(api), upgrade.after)
+    (refusal,) = blocking_edits(live.objects, upgrade.after, upgrade.after, NAMESPACE)
+    assert (refusal.code, refusal.object.name) == ("edit-blocks-upgrade", name)
+    with pytest.raises(SandboxError, match="cannot patch"):
+        release(cluster, chart, LATER_VALUES)
+    kept["metadata"]["resourceVersion"] = api.get(kind, name, NAMESPACE)["metadata"]["resourceVersion"]
+    api.replace(kind, kept)
+    release(cluster, chart, LATER_VALUES)

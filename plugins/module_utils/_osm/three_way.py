@@ -67,6 +67,12 @@ def lost(live: Object, manifests: Sequence[Object], after: Object) -> list[Edit]
     return list(rules.replaced(_settings(live), [_settings(item) for item in manifests], _settings(after), ()))
 
 
+def merged_maps(live: Object, before: Object, after: Object) -> Iterator[tuple[Path, Object, Object, Object]]:
+    """Yield each map that Helm's patch merges: its path, and what it holds in the live object and in the manifests before and after."""
+    rules = _Rules(str(after.get("apiVersion")), str(after.get("kind")))
+    yield from rules.merged(_settings(live), _settings(before), _settings(after), ())
+
+
 def _settings(item: Object) -> dict[str, Any]:
     """Return what people and charts set: no status, no name, nothing of the server's metadata."""
     metadata = item.get("metadata") or {}
@@ -107,6 +113,18 @@ class _Rules:
         knowns = [self._entries(path, item) for item in known]
         for key in {**lives, **afters}:
             yield from self.replaced(lives.get(key), [item.get(key) for item in knowns], afters.get(key), (*path, key))
+
+    def merged(self, live: Any, before: Any, after: Any, path: Path) -> Iterator[tuple[Path, Object, Object, Object]]:
+        """Yield the maps at and below ``path`` that are merged key by key."""
+        parts = self._parts(path, live, after)
+        if parts is None or self._retains(path) or live is None:
+            return
+        lives, afters, befores = *parts, self._entries(path, before)
+        if isinstance(after, Mapping):
+            yield path, lives, befores, afters
+        for key in afters:
+            if key in lives:
+                yield from self.merged(lives[key], befores.get(key), afters[key], (*path, key))
 
     def _parts(self, path: Path, live: Any, after: Any, *known: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Return both sides' entries when the field is merged entry by entry, None when it is one value.
