@@ -131,6 +131,8 @@ def test_image_that_cannot_be_pulled(small: Cluster, image: str) -> None:
     blocked = wait("the back-off", lambda: waits_with(small, "osm-injector", "ImagePullBackOff"))
     assert state(blocked, "osm-injector")["state"]["waiting"]["message"] == f'Back-off pulling image "{image}"'
     assert blocked["status"]["phase"] == "Pending"
+    conditions = {entry["type"]: entry.get("message") for entry in blocked["status"]["conditions"]}
+    assert conditions["Ready"] == "containers with unready status: [osm-injector]"
     assert "Error: ErrImagePull" in {item["message"] for item in warnings(small, blocked["metadata"]["name"])}
     with pytest.raises(SandboxError, match="is waiting to start: ImagePullBackOff"):
         small.kubectl("logs", *MESH, blocked["metadata"]["name"])
