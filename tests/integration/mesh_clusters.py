@@ -208,6 +208,11 @@ def _injects(cluster: Cluster, mesh: Mesh) -> bool:
     return all(entry["clientConfig"].get("caBundle") for path in webhooks for entry in api.get(path)["webhooks"])
 
 
+def told(result: Result) -> str:
+    """What a module that failed says, for the message of an assertion."""
+    return "\n".join(f"{key}: {result[key]}" for key in ("msg", "why", "reason", "state", "next") if result.get(key))
+
+
 def eventually(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
     """Wait until ``condition`` holds; fails with ``what`` when it does not."""
     deadline = time.monotonic() + seconds

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mesh_clusters import Mesh, MeshCluster, Result, eventually
+from mesh_clusters import Mesh, MeshCluster, Result, eventually, told
 
 NEW = Mesh(version="1.3.9")
 BROKEN = {"osm": {"image": {"tag": "no-such-release"}}}
@@ -56,12 +56,12 @@ def test_a_downgrade_is_only_made_when_it_is_allowed_and_then_complete(mesh_clus
 
     mark = cluster.mark()
     planned = mesh_cluster.upgrade(chart_ref=older, allow_downgrade=True, check=True)
-    assert not planned.get("failed"), planned
+    assert not planned.get("failed"), told(planned)
     assert cluster.writes_since(mark) == []
     assert "definitions-left-behind" in {finding["code"] for finding in planned["findings"]}
 
     done = mesh_cluster.upgrade(chart_ref=older, allow_downgrade=True, expected_plan_id=planned["plan"]["id"])
-    assert not done.get("failed"), done
+    assert not done.get("failed"), told(done)
     assert steps(done)[:3] == [
         f"migrate_storage:CustomResourceDefinition/{SPLITS}",
         "orphan:Deployment/osm-system/osm-controller",
@@ -80,7 +80,7 @@ def test_a_downgrade_is_only_made_when_it_is_allowed_and_then_complete(mesh_clus
     assert split["spec"] == SPLIT["spec"]
 
     again = mesh_cluster.upgrade(chart_ref=older)
-    assert not again.get("failed"), again
+    assert not again.get("failed"), told(again)
     assert not again["changed"]
 
 
@@ -97,7 +97,7 @@ def test_an_upgrade_that_fails_is_taken_back_and_proven(mesh_cluster: MeshCluste
     assert mesh_cluster.mesh_config == before
 
     fixed = mesh_cluster.upgrade()
-    assert not fixed.get("failed"), fixed
+    assert not fixed.get("failed"), told(fixed)
     assert_at(mesh_cluster, "1.3.9")
     assert mesh_cluster.mesh_config["traffic"]["enableEgress"] is False
     assert cluster.standin.alive
@@ -122,6 +122,6 @@ def test_without_the_option_a_downgrade_returns_to_the_old_meshconfig(mesh_clust
     assert failed["failed"]
     assert "rollback" not in failed
     back = mesh_cluster.upgrade(chart_ref=str(mesh_cluster.chart("1.2.3")), allow_downgrade=True, values_policy="reset")
-    assert not back.get("failed"), back
+    assert not back.get("failed"), told(back)
     assert_at(mesh_cluster, "1.2.3")
     assert mesh_cluster.mesh_config == before

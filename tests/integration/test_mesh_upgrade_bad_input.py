@@ -343,7 +343,7 @@ def test_a_control_plane_that_does_not_come(old_mesh: MeshCluster) -> None:
     """Nobody plays the new pods, so the CRD does not get its fields: told when the time is over; the same command then goes on."""
     old_mesh.cluster.standin.stop()
     result = old_mesh.upgrade(timeout=12)
-    words = ("Waited 12 s in vain", "did not bring", "traffic.interceptionMode", "logs -n osm-system deployment/osm-bootstrap")
+    words = ("Waited 12 s in vain", "did not bring", "traffic.interceptionMode", "logs -n osm-system osm-bootstrap-")
     assert_told(result, *words, "run the same command again", cluster=old_mesh.cluster)
     assert result["object"] == {"kind": "Deployment", "namespace": "osm-system", "name": "osm-bootstrap"}
     outcomes = {step["id"]: step["outcome"] for step in result["steps"]}

@@ -10,7 +10,7 @@ import json
 from typing import Any, NamedTuple
 
 import pytest
-from mesh_clusters import Mesh, MeshCluster, Result
+from mesh_clusters import Mesh, MeshCluster, Result, told
 
 FSM = {"product": "fsm", "name": "fsm", "release": "fsm", "namespace": "fsm-system"}
 
@@ -63,11 +63,11 @@ def test_an_upgrade_is_proven_keeps_edits_and_leaves_nothing_for_a_second_run(me
 
     mark = cluster.mark()
     planned = mesh_cluster.upgrade(chart_ref=chart, check=True)
-    assert not planned.get("failed"), planned
+    assert not planned.get("failed"), told(planned)
     assert cluster.writes_since(mark) == []
 
     done = mesh_cluster.upgrade(chart_ref=chart, expected_plan_id=planned["plan"]["id"])
-    assert not done.get("failed"), done
+    assert not done.get("failed"), told(done)
     assert (done["summary"]["before"], done["summary"]["after"]) == (mesh.version, pair.after)
     assert chart_and_status(mesh_cluster) == (f"{mesh.product}-{pair.after}", "deployed")
     spec = mesh_cluster.mesh_config
@@ -76,7 +76,7 @@ def test_an_upgrade_is_proven_keeps_edits_and_leaves_nothing_for_a_second_run(me
 
     mark = cluster.mark()
     again = mesh_cluster.upgrade(chart_ref=chart)
-    assert not again.get("failed"), again
+    assert not again.get("failed"), told(again)
     assert not again["changed"], again["plan_table"]
     assert cluster.writes_since(mark) == []
 
@@ -88,7 +88,7 @@ def test_two_minor_versions_are_two_runs_and_the_first_is_named(mesh_cluster: Me
     assert "chart_version: 1.2.3 now" in refused["next"]
     for version in ("1.2.3", "1.3.9"):
         done = mesh_cluster.upgrade(chart_ref=str(mesh_cluster.chart(version)))
-        assert not done.get("failed"), done
+        assert not done.get("failed"), told(done)
     assert mesh_cluster.mesh_config["traffic"]["interceptionMode"] == "iptables"
     # osm-edge 1.1 closes the mesh by default, later versions open it: what the mesh runs with stays.
     assert not mesh_cluster.mesh_config["traffic"].get("enableEgress")
@@ -99,7 +99,7 @@ def test_fsm_gets_its_own_name_of_the_interception_mode(mesh_cluster: MeshCluste
     mesh_cluster.reset(Mesh(version="1.4.0", **FSM))
     assert mesh_cluster.mesh_config["traffic"]["interceptionMode"] == "iptables"
     done = mesh_cluster.upgrade(chart_ref=str(mesh_cluster.chart("1.5.1", "fsm")))
-    assert not done.get("failed"), done
+    assert not done.get("failed"), told(done)
     assert mesh_cluster.mesh_config["traffic"]["interceptionMode"] == "PodLevel"
 
 
@@ -108,7 +108,7 @@ def test_a_mesh_that_was_upgraded_by_hand_keeps_its_doors_closed(mesh_cluster: M
     cluster = mesh_cluster.reset(Mesh(version="1.1.3"))
     cluster.helm("upgrade", "osm", str(mesh_cluster.chart("1.2.3")), "-n", "osm-system", "--set", "osm.meshName=osm")
     done = mesh_cluster.upgrade(chart_ref=str(mesh_cluster.chart("1.2.3")))
-    assert not done.get("failed"), done
+    assert not done.get("failed"), told(done)
     traffic = mesh_cluster.mesh_config["traffic"]
     assert not traffic.get("enableEgress")
     assert not traffic.get("enablePermissiveTrafficPolicyMode")

@@ -50,6 +50,9 @@ _RENAMED: dict[tuple[str, Path], tuple[tuple[str, str], ...]] = {
     (FSM.id, ("traffic", "interceptionMode")): (("iptables", "PodLevel"),),
 }
 
+# Made anew by every rendering (chart fsm 1.5.1 templates/preset-mesh-config.yaml ``uuidv4``): the live one is the cluster's identity.
+_GENERATED: frozenset[Path] = frozenset({("clusterSet", "uid")})
+
 
 class MergeResult(NamedTuple):
     """The completed spec, every value in it that differs from the live one, and what was left as it is and why."""
@@ -138,6 +141,8 @@ class _Completion:
             here = (*path, key)
             old_value = old.get(key, _MISSING) if isinstance(old, Mapping) else _MISSING
             live_value = live.get(key)
+            if here in _GENERATED and live_value:
+                continue
             if live_value is None:
                 value, is_gap = self._whole(old_value, new_value, here)
                 if is_gap:

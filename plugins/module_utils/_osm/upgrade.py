@@ -16,6 +16,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CRD
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.release_status import mark_failed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import Release, read_release, secret_name
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.blocking_edits import blocking_edits
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.definitions_apply import read_definitions
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import discover
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.drift_read import edits_by_hand
@@ -242,7 +243,7 @@ class MeshUpgrade:
         if state.target.revision and situation.attempted:
             compared, other = situation.attempted, situation.before
         return Answer(
-            refusals=says.refusals,
+            refusals=(*says.refusals, *blocking_edits([*mesh.deployments, *mesh.daemon_sets], compared, manifests, mesh.namespace)),
             findings=(
                 *says.findings,
                 *edits_by_hand(api, mesh, compared, manifests, other),

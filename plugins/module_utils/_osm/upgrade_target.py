@@ -91,7 +91,7 @@ def target_values(situation: Situation, chart: Chart, request: UpgradeRequest) -
         passed_values=request.values,
     )
     carried = carry_over(pinned.values, request.values, chart.schema)
-    translated = translate(request.values, request.mesh_config, mesh.product, mesh.namespace)
+    translated = translate(request.values, request.mesh_config, mesh.product, mesh.namespace, chart.values)
     refusals = [
         Refusal(
             "invalid-value",

@@ -18,6 +18,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import ready_endpoints
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.unknown_fields import bootstrap_settled
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.value_keys import advice
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.versions import Minor, parse
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import StepFailed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -27,6 +28,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.rollo
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.trouble import Trouble
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.watch import Watch
 
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _SHOWN = 5
 
 
@@ -46,7 +48,9 @@ class Waits:
     def for_mesh_config(self, spec: Mapping[str, Any], version: str, look: Callable[[], Mesh]) -> None:
         """Wait until the live CRD knows every field of ``spec`` (an older one would prune it) and there is a MeshConfig.
 
-        Fields that are still unknown when the bootstrap of ``version`` has long settled will never come: they are not waited for.
+        A MeshConfig without its last-applied annotation is rewritten by the bootstrap that adds it, through Go types that leave zeros out:
+        what is written before that is lost again. What is still missing when the bootstrap of ``version`` has long settled will never
+        come and is not waited for.
 
         osm-bootstrap brings the CRD when its new pod starts, before the other Deployments have rolled out; new pods get no
         ``osm-init`` until the fields are there, so the interval is short.
@@ -59,9 +63,11 @@ class Waits:
             if schema is None:
                 return [f"CRD {product.mesh_config_crd}"]
             unknown = [problem.path for problem in validate(spec, schema, partial=True) if problem.what == "unknown field"]
+            config = self._api.get_or_none(mesh_config_kind(product), product.mesh_config_name, self._mesh.namespace, metadata_only=True)
+            if config is not None and annotates_mesh_config(version) and _LAST_APPLIED not in (config["metadata"].get("annotations") or {}):
+                unknown.append(f"the annotation {_LAST_APPLIED}")
             if unknown and bootstrap_settled(look(), version):
                 unknown = []
-            config = self._api.get_or_none(mesh_config_kind(product), product.mesh_config_name, self._mesh.namespace, metadata_only=True)
             return unknown if config is not None else [*unknown, str(self._mesh.mesh_config_ref)]
 
         names = product.deployments
@@ -158,3 +164,12 @@ class Waits:
             next="; ".join([*dict.fromkeys(trouble.remedy for trouble in found.troubles[:_SHOWN]), last]),
             details={"diagnosis": [trouble.as_dict() for trouble in found.troubles], "not_looked_at": [*found.unread]},
         )
+
+
+def annotates_mesh_config(version: str) -> bool:
+    """Whether the bootstrap of ``version`` gives a MeshConfig that lacks it the last-applied annotation.
+
+    Source: osm-edge v1.2.0 cmd/osm-bootstrap/osm-bootstrap.go ``ensureMeshConfig``, not in v1.1.0; osm v1.2.4 and fsm v1.5.1 the same.
+    """
+    parsed = parse(version)
+    return parsed is not None and parsed.line >= Minor(1, 2)

@@ -402,3 +402,9 @@ def test_a_mode_that_fsm_renamed_keeps_its_meaning(live: str, new: str, expected
     assert result.spec == spec(expected)
     assert bool(findings(result, "changed-default-not-applied")) == (expected == "ebpf")
     assert merge(spec("iptables"), None, spec("PodLevel"), None, OSM_EDGE).spec == spec("iptables")
+
+
+def test_an_identity_that_every_rendering_makes_anew_is_left_alone() -> None:
+    result = merge({"clusterSet": {"uid": "a"}}, {"clusterSet": {"uid": "b"}}, {"clusterSet": {"uid": "c"}}, None, FSM)
+    assert result == ({"clusterSet": {"uid": "a"}}, [], [])
+    assert merge({"clusterSet": {}}, None, {"clusterSet": {"uid": "c"}}, None, FSM).spec == {"clusterSet": {"uid": "c"}}
