@@ -110,11 +110,12 @@ def test_what_passes_is_overcome_at_every_write_and_at_many_reads(
     reads = [Rule(fault, is_read, first=20 + 9 * number, once_each=True) for number, fault in enumerate(PASSING)]
     front.add(*writes, *reads)
     result = upgrade(mesh_cluster, direction, front)
+    assert not result.get("failed"), result
     assert [str(write) for write, rule in zip(direction.own, writes, strict=True) if not rule.hit] == []
     assert [str(rule.fault) for rule in reads if not rule.hit] == []
     proven(mesh_cluster, direction, result, BEFORE)
     # A write that was carried out although its answer was lost is told as done, too.
-    assert {step["outcome"] for step in result["steps"]} == {"done"}
+    assert {step["outcome"] for step in result["steps"] if not step["id"].startswith("delete:")} == {"done"}
 
 
 # Helm is not retried

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from faults.request import Request
-from mesh_clusters import Mesh, MeshCluster, Result
+from mesh_clusters import Mesh, MeshCluster, Result, eventually
 from release_secrets import read_release
 from sandboxlib.rollouts import unready
 
@@ -66,13 +67,13 @@ _MIGRATE = (
     Write("PUT", "customresourcedefinitions", "trafficsplits.split.smi-spec.io"),
     Write("PATCH", "customresourcedefinitions", "trafficsplits.split.smi-spec.io"),
 )
-# These three are made at the same time.
-_CLEAN_UP = (
-    Write("DELETE", "replicasets", "osm-controller-*"),
+# These are made at the same time.
+_LABEL = (
     Write("PATCH", "validatingwebhookconfigurations", "osm-validator-mesh-osm"),
     Write("PATCH", "mutatingwebhookconfigurations", "osm-webhook-osm"),
 )
-_FINISH = (*_CLEAN_UP, DROP_RECORD, DROP_LEASE)
+_REMOVE = Write("DELETE", "replicasets", "osm-controller-*")
+_CLEAN_UP = (_REMOVE, *_LABEL)
 _HELM = _by_helm(
     ("POST", "secrets", ""),
     ("PATCH", "serviceaccounts", "osm"),
@@ -116,7 +117,8 @@ class Direction:
     @property
     def turns(self) -> list[tuple[Write, ...]]:
         """The module's own writes, those together that are made at the same time."""
-        return [_CLEAN_UP if write == _CLEAN_UP[0] else (write,) for write in self.own if write not in _CLEAN_UP[1:]]
+        together = tuple(write for write in self.own if write in _CLEAN_UP)
+        return [together if write == together[0] else (write,) for write in self.own if write not in together[1:]]
 
     @property
     def helm(self) -> tuple[Write, ...]:
@@ -126,6 +128,9 @@ class Direction:
     def reset(self, mesh: MeshCluster) -> None:
         """Begin anew: the old mesh, in which a user has changed something."""
         mesh.reset(self.start)
+        if self.new < self.old:
+            # It would put its definitions back over those that the way down has made ready for the older version.
+            eventually(lambda: _bootstrap_rests(mesh), "the restarted bootstrap did not install its definitions")
         mesh.patch_mesh_config(BEFORE)
 
     def options_on(self, mesh: MeshCluster, **more: Any) -> dict[str, Any]:
@@ -133,11 +138,12 @@ class Direction:
         return {"chart_ref": str(mesh.chart(self.new)), **self.options, **more}
 
 
-UP = Direction("1.2.3", "1.3.9", (TAKE_LEASE, WRITE_RECORD, ORPHAN, *_HELM, PATCH_MESH_CONFIG, *_FINISH))
+UP = Direction("1.2.3", "1.3.9", (TAKE_LEASE, WRITE_RECORD, ORPHAN, *_HELM, PATCH_MESH_CONFIG, *_CLEAN_UP, DROP_RECORD, DROP_LEASE))
+# The older Deployment's selector fits the orphaned ReplicaSet, which is adopted and needs no deletion.
 DOWN = Direction(
     "1.3.9",
     "1.2.3",
-    (TAKE_LEASE, WRITE_RECORD, *_MIGRATE, ORPHAN, *_HELM, PATCH_MESH_CONFIG, *_FINISH),
+    (TAKE_LEASE, WRITE_RECORD, *_MIGRATE, ORPHAN, *_HELM, PATCH_MESH_CONFIG, *_LABEL, DROP_RECORD, DROP_LEASE),
     {"allow_downgrade": True},
 )
 DIRECTIONS = (UP, DOWN) if ALL else (UP,)
@@ -184,6 +190,13 @@ def _has_settings(mesh: MeshCluster, direction: Direction, *edits: Mapping[str, 
     for edit in edits:
         for part, settings in edit.items():
             assert {key: spec[part].get(key) for key in settings} == settings
+
+
+def _bootstrap_rests(mesh: MeshCluster) -> bool:
+    """Whether the bootstrap that was started last has done its work, by the log of the stand-in."""
+    log = (mesh.cluster.directory / "logs" / "standin-osm.log").read_text(encoding="utf-8")
+    started = max((end.end() for end in re.finditer(r"\(osm-bootstrap \S+\): started", log)), default=len(log))
+    return "definitions installed" in log[started:]
 
 
 def do_not_wait_for_the_dead(mesh: MeshCluster) -> None:
