@@ -148,7 +148,8 @@ def test_a_mesh_is_planned_upgraded_and_then_left_alone(leg: Leg) -> None:
     assert (release["chart"], release["status"], release["revision"]) == ("osm-edge-1.3.9", "deployed", "2")
     for component in ("osm-bootstrap", "osm-controller", "osm-injector"):
         deployment = cluster.api.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{component}")
-        assert deployment["spec"]["template"]["spec"]["containers"][0]["image"].endswith(":1.3.9")
+        images = {container["name"]: container["image"] for container in deployment["spec"]["template"]["spec"]["containers"]}
+        assert images[component].endswith(":1.3.9")
         assert deployment["status"]["readyReplicas"] == deployment["spec"]["replicas"]
 
     mark = cluster.mark()
