@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every code of a refusal or a finding is explained in the guides: a reader who meets one must find it there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from documented import ROOT
+
+SOURCES = sorted((ROOT / "plugins" / "module_utils").glob("_*/*.py"))
+# Where a constructor takes the code; the other names are functions that hand one on.
+POSITIONS = {"Finding": 1, "Refusal": 0}
+VITAL_KEYS = "VITAL_KEYS"
+
+
+def codes_of(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield (what, code) of each finding and refusal that a file can make; a code that is a parameter is looked for where it is given."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in POSITIONS:
+                for code in _literals(node.args[POSITIONS[name]]):
+                    yield name, code
+    for maker in _makers(tree):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == maker.name:
+                at = [argument.arg for argument in maker.args.args if argument.arg != "self"].index("code")
+                for code in _literals(node.args[at]):
+                    yield "Finding", code
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and any(isinstance(item, ast.Name) and item.id == VITAL_KEYS for item in node.targets):
+            for code, _effect in ast.literal_eval(node.value).values():
+                yield "Finding", code
+
+
+def _makers(tree: ast.AST) -> Iterator[ast.FunctionDef]:
+    """Yield the functions that take a code and make a finding of it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and "code" in [argument.arg for argument in node.args.args]:
+            yield node
+
+
+def _literals(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from _literals(node.body)
+        yield from _literals(node.orelse)
+
+
+def all_codes() -> list[str]:
+    """All codes, each once; raises LookupError when there are none, so that the test does not pass for want of cases."""
+    codes = sorted({code for path in SOURCES for _what, code in codes_of(path)})
+    if not codes:
+        raise LookupError("no finding and no refusal was found in the sources")
+    return codes
+
+
+@pytest.mark.parametrize("code", all_codes())
+def test_a_code_is_explained_in_the_guides(code: str) -> None:
+    rows = [line for path in (ROOT / "docs").glob("*.md") for line in path.read_text(encoding="utf-8").splitlines()]
+    assert any(line.startswith(f"| `{code}`") for line in rows), f"no table of docs/*.md has a row for `{code}`"
+
+
+def test_codes_of_each_shape_are_found() -> None:
+    """A literal, one of two, one that a function takes, one of a table."""
+    assert {"downgrade", "edit-lost", "mirrored-sidecar-image", "sidecar-stale", "plugin-chains-missing"} <= {*all_codes()}
