@@ -336,7 +336,6 @@ def upgrade_mesh(module: LifecycleModule) -> dict[str, Any]:
     if not module.check_mode:
         mesh = wait_while_pending(connection.api, mesh, deadline, module.progress.line)
     helm = Helm(params["binary_path"] or "helm", kubeconfig_path=connection.kubeconfig_path, directory=module.tmpdir, mask=module.secrets)
-    helm.require(deadline)
     chart = fetch_chart(helm, mesh.product, request, deadline)
     goal = ChartGoal(connection.api, helm, chart, request, deadline, kube_version=connection.version, procedure=NAME)
     upgrade = MeshUpgrade(connection.api, helm, mesh, observed, goal, deadline, room=discovery.read_room, progress=module.progress.line)

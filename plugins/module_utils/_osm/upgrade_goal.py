@@ -81,9 +81,16 @@ class ChartGoal:
             if wrong_chart or values.refusals:
                 fields = self._field_refusals(mesh, base, values, situation.schema)
                 raise refused(what, [*wrong_chart, *busy, *values.refusals, *fields])
-            manifests = self._render(base, values.values)
+            manifests = self._recorded(situation, values) or self._render(base, values.values)
             self._targets[key] = (values, self._rendered(situation, values, manifests))
         return self._targets[key]
+
+    def _recorded(self, situation: Situation, values: TargetValues) -> Sequence[Mapping[str, Any]]:
+        """Return the manifests of the release when it is already what it is to become: Helm rendered them, so it need not again."""
+        helm, chart = situation.helm, self._chart
+        wanted = (situation.base.revision, "deployed", chart.name, chart.version, templates_digest(chart.templates))
+        found = (helm.revision, helm.status, helm.chart_name, helm.chart_version, helm.templates_digest)
+        return situation.before if found == wanted and helm.values == values.values else ()
 
     def _field_refusals(self, mesh: Mesh, base: Release, values: TargetValues, schema: Spec | None) -> list[Refusal]:
         """Return what is wrong with the MeshConfig that the user wants, when the chart cannot be rendered with the user's values."""
@@ -96,7 +103,7 @@ class ChartGoal:
             return []
         return list(mesh_config_refusals(values.mesh_config, schema, preset, mesh.mesh_config_ref))
 
-    def _render(self, base: Release, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _render(self, base: Release, values: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         return self._helm.template(
             base.name, self._chart.path, base.namespace, values, deadline=self._deadline, kube_version=self._kube_version
         )
