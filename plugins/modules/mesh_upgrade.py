@@ -12,7 +12,8 @@ version_added: 0.1.0
 author:
   - meshops contributors (@meshops)
 description:
-  - Upgrades the control plane of a mesh (osm-edge, Open Service Mesh, FSM) through its Helm release, completes the persisted MeshConfig, and proves the outcome.
+  - Upgrades the control plane of a mesh (osm-edge, Open Service Mesh, FSM) through its Helm release, completes the persisted
+    MeshConfig, and proves the outcome.
   - The whole upgrade is one call. It reads the cluster, renders the target chart, shows a plan, applies it in phases, and verifies.
   - An upgrade that was killed is finished by running the same task again.
 options:
