@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,7 +72,7 @@ def test_from_helm_3_to_4_and_back(mesh_cluster: MeshCluster) -> None:
 
 
 @pytest.mark.parametrize("helm", [OLDEST, HELM_4])
-def test_a_failed_upgrade_is_finished_by_running_it_again(mesh_cluster: MeshCluster, helm: str, tmp_path: Path) -> None:
+def test_a_failed_upgrade_is_finished_by_running_it_again(mesh_cluster: MeshCluster, helm: str) -> None:
     cluster = mesh_cluster.reset(Mesh(helm=NEWEST_3 if helm == OLDEST else HELM_4))
     cluster.kubectl("apply", "-f", "-", stdin=FREEZE)
     try:

@@ -113,9 +113,10 @@ def leg(sandbox_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             cluster.down()
 
 
-def test_the_versions_are_those_of_the_leg(leg: Leg) -> None:
+def test_the_versions_are_those_of_the_leg(leg: Leg, capsys: pytest.CaptureFixture[str]) -> None:
     found = versions(leg.cluster)
-    print(", ".join(f"{name} {number}" for name, number in found.items()))
+    with capsys.disabled():
+        print(", ".join(f"{name} {number}" for name, number in found.items()))
     assert found["Kubernetes"].startswith(f"{KUBERNETES}.")
     if os.environ.get("MESHOPS_REQUIREMENTS") == "oldest":
         # What the collection declares is what is tested, and not one version more.
