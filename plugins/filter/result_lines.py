@@ -62,7 +62,16 @@ def _steps(steps: list[Mapping[str, Any]]) -> Iterator[str]:
 def _findings(findings: list[Mapping[str, Any]]) -> Iterator[str]:
     for finding in findings:
         if finding["severity"] != "info":
-            yield f"{finding['severity']}: {finding['what']}. {finding['why']}. Remedy: {finding['remedy']}"
+            yield f"{finding['severity']}: {_object(finding)}{finding['what']}. {finding['why']}. Remedy: {finding['remedy']}"
+
+
+def _object(finding: Mapping[str, Any]) -> str:
+    """For instance ``Deployment osm-system/osm-controller: ``; empty where the finding names none."""
+    about = finding.get("object") or {}
+    if not about.get("name") or about["name"] in finding["what"]:
+        return ""
+    place = f"{about['namespace']}/" if about.get("namespace") else ""
+    return f"{about.get('kind', '')} {place}{about['name']}: "
 
 
 class FilterModule:

@@ -257,6 +257,22 @@ findings:
       what: the chart's default of traffic.enableEgress changed from false to true, the MeshConfig keeps false
       why: a changed default never moves the value of a running mesh
       remedy: "to take it over, run with mesh_config: {traffic: {enableEgress: true}}"
+diagnosis:
+  description: Why a control plane did not come up, the cause first, each with object, cause, message and remedy.
+  returned: failure, when something was waited for in vain
+  type: list
+  elements: dict
+  sample:
+    - object: {kind: Pod, namespace: osm-system, name: osm-bootstrap-6c79f}
+      cause: image-pull
+      message: the image flomesh/osm-edge-bootstrap:1.3.9-missing cannot be pulled
+      remedy: correct osm.image.registry and osm.image.tag
+not_looked_at:
+  description: What a diagnosis could not read, with the reason.
+  returned: failure, when something was waited for in vain
+  type: list
+  elements: str
+  sample: ["logs: not allowed to get pods/log in namespace osm-system"]
 rollback:
   description:
     - The way back of an upgrade that failed. C(revision) and C(version) tell where it led to, C(proven) whether the mesh is there.
@@ -304,6 +320,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_rol
     can_roll_back,
     no_way_back,
     not_rolled_back,
+    record_of_failure,
     revision_before,
     rolled_back,
 )
@@ -354,15 +371,21 @@ def _run(module: LifecycleModule, helm: Helm, mesh: Mesh, upgrade: MeshUpgrade, 
     except LifecycleError as error:
         if module.check_mode or not module.params["rollback_on_failure"] or not can_roll_back(error):
             raise
-        raise _go_back(module, helm, mesh, error) from error
+        outcome = _go_back(module, helm, mesh, error)
+        if outcome is error:
+            raise
+        raise outcome from error
 
 
 def _go_back(module: LifecycleModule, helm: Helm, mesh: Mesh, error: LifecycleError) -> LifecycleError:
     """Go back to the revision before the upgrade, within a timeout of its own; return the error that tells both."""
     api, started, deadline = module.connection.api, time.monotonic(), Deadline(module.params["timeout"])
-    module.progress.line(f"the upgrade failed ({error.msg}): rolling back")
     try:
-        release = revision_before(api, mesh, NAME)
+        record = record_of_failure(api, mesh, NAME)
+        if record is None:
+            return error
+        module.progress.line(f"the upgrade failed ({error.msg}): rolling back")
+        release = revision_before(api, mesh, record)
         if release is None:
             return no_way_back(error)
         observed = discover(api, mesh_name=mesh.name, data_plane=False)

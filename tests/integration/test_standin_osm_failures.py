@@ -71,7 +71,7 @@ def test_parameter_that_is_missing(small: Cluster, program: str, flag: str, erro
         "level": "fatal", "error": error, "reason": _FATAL, "message": "Error validating CLI parameters",
     }  # fmt: skip
     name = crashing["metadata"]["name"]
-    (event, *_) = [item for item in warnings(small, name) if item["reason"] == _FATAL]
+    event = next(item for item in warnings(small, name) if item["reason"] == _FATAL)
     assert (event["message"], event["source"]["component"]) == ("Error validating CLI parameters", "osm-controller")
     status = state(crashing, program)
     assert (status["ready"], status["lastState"]["terminated"]["exitCode"]) == (False, 1)

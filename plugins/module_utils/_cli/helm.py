@@ -219,8 +219,6 @@ class Helm:
             os.unlink(path)
 
     def _run(self, what: str, arguments: Sequence[str], deadline: Deadline, *, namespace: str = "", quiet: bool = False) -> Completed:
-        if arguments[0] != "version" and self._version is None:
-            self.require(deadline)
         env = {name: value for name, value in os.environ.items() if not _FOREIGN.fullmatch(name)}
         env["KUBECONFIG"] = self._kubeconfig_path
         try:

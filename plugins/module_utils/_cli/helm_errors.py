@@ -112,6 +112,7 @@ _NO_CHART = re.compile(
     r'chart "[^"]*"(?: version "[^"]*")?(?: matching .*?)? not found in .*|path "[^"]*" not found|non-absolute URLs should be in form.*'
 )
 _NO_IMAGE = re.compile(r"\S+: not found$|failed to fetch \S+ : 404.*|repo \S+ not found")
+_UNAUTHORIZED = re.compile(r"Unauthorized|must be logged in to the server|provide credentials")
 _NO_REPOSITORY = re.compile(
     r"looks like .* is not a valid chart repository or cannot be reached.*|could not find protocol handler.*"
     r"|failed to perform .*|failed to do request: .*",
@@ -143,6 +144,10 @@ def error_of_failure(failed: CommandFailed, what: str, namespace: str = "") -> H
     if _NO_REPOSITORY.search(output):
         next_step = "check the address, the network path and the login (helm registry login, helm repo add)"
         return RepositoryUnreachable(what, output=output, why=why, next=next_step)
+    if _UNAUTHORIZED.search(output):
+        return HelmFailed(what, output=output, why=why, next="renew the credentials of this connection, then run the same command again")
+    if "is forbidden: User" in output:
+        return HelmFailed(what, output=output, why=why, next="grant what the message names, then run the same command again")
     return HelmFailed(what, output=output, why=why, next="read helm's message; running again is safe: the release is looked at first")
 
 

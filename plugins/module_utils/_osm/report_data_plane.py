@@ -79,7 +79,7 @@ def _namespaces(mesh: Mesh, enrolled: Sequence[NamespaceFacts]) -> Iterator[Find
 
 
 def _pods(mesh: Mesh, pods: DataPlane) -> Iterator[Finding]:
-    init, restart = mesh.product.init_container, "restart the workloads (module sidecar_refresh, or kubectl rollout restart)"
+    init, restart = mesh.product.init_container, "restart the workloads (kubectl rollout restart)"
     if pods.unintercepted:
         places = pods.namespaces_with("unintercepted")
         yield _about(

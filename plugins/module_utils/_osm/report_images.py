@@ -84,11 +84,10 @@ def _init_image(mesh: Mesh) -> Iterator[Finding]:
     reference = mesh.injector_environment.get(product.init_image_env, "")
     tag, injector = read_image(reference).tag, mesh.version_of(product.injector)
     if parse(tag) is not None and parse(injector) is not None and parse(tag) != parse(injector) and not is_mismatch(mesh, product.injector):
-        component = next(item for item in [mesh.deployment(product.injector)] if item is not None)
         yield Finding(
             "warning",
             "init-image-mismatch",
-            mesh.ref._replace(kind=component["kind"], name=product.injector),
+            mesh.ref._replace(kind="Deployment", name=product.injector),
             f"new pods get the init container {reference}, the injector is {injector}",
             "the two belong to one release: rules that this init container writes may not be what the sidecar expects",
             "let the chart choose the image (values osm.image), or run the upgrade again",

@@ -17,6 +17,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds impo
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.release_status import mark_failed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import Release, read_release, secret_name
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.blocking_edits import blocking_edits
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.definitions import MIGRATE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.definitions_apply import read_definitions
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import discover
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.drift_read import edits_by_hand
@@ -27,6 +28,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_restore import restore
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_schema import spec_schema
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import Spec
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import custom_resource
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.selection import select_mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.server_check import ask_server
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.surge import surge_findings
@@ -83,7 +85,8 @@ class Answer(NamedTuple):
 class MeshUpgrade:
     """One change of one mesh to one goal; ``mesh`` says which, its state is read again whenever a phase begins.
 
-    ``observed`` is what the caller has read already; ``room`` tells what the nodes have left, asked only when Helm is going to work.
+    ``observed`` is what the caller has read already; ``room`` tells what the nodes have left, asked only when Helm is going to work
+    (without it that is not checked).
     """
 
     def __init__(
@@ -95,7 +98,7 @@ class MeshUpgrade:
         goal: Goal,
         deadline: Deadline,
         *,
-        room: Callable[[], Room] = lambda: Room(unread="list pods"),
+        room: Callable[[], Room] | None = None,
         progress: Callable[[str], None] = lambda text: None,
         redactor: Redactor | None = None,
     ) -> None:
@@ -109,6 +112,7 @@ class MeshUpgrade:
         self._redactor = redactor
         self._first_look: tuple[Observed, Mesh] | None = (observed, mesh)
         self._left_pending: str | None = None
+        self._migrated: list[Step] = []
         self._bases: dict[tuple[str, int], Release] = {}
         self._parsed: dict[tuple[str, int], list[dict[str, Any]]] = {}
         self._answers: dict[tuple[str, int], Answer] = {}
@@ -127,7 +131,7 @@ class MeshUpgrade:
         def before_mesh_config() -> None:
             if self._comes_back():
                 # The other bootstrap writes its definitions first, so that what they lack is gone when the MeshConfig is put back.
-                waits.for_rollouts(self._rendered_names())
+                waits.for_rollouts(self._rendered_names(), self._keep_migrated)
             waits.for_mesh_config(self._wanted_spec(), self._goal.app_version, lambda: self._look()[1])
 
         return Procedure(
@@ -239,15 +243,16 @@ class MeshUpgrade:
         api, mesh, manifests, namespace = self._api, state.mesh, state.target.manifests, situation.base.namespace
         says = ask_server(api, manifests, namespace, situation.before)
         # Helm's rollback compares with the newest revision, its upgrade with the deployed one.
+        workloads = [*mesh.deployments, *mesh.daemon_sets]
         compared, other = situation.before, situation.attempted
         if state.target.revision and situation.attempted:
             compared, other = situation.attempted, situation.before
         return Answer(
-            refusals=(*says.refusals, *blocking_edits([*mesh.deployments, *mesh.daemon_sets], compared, manifests, mesh.namespace)),
+            refusals=(*says.refusals, *blocking_edits(workloads, compared, manifests, mesh.namespace)),
             findings=(
                 *says.findings,
                 *edits_by_hand(api, mesh, compared, manifests, other),
-                *surge_findings(self._room(), manifests, [*mesh.deployments, *mesh.daemon_sets], mesh.namespace, mesh.product),
+                *(surge_findings(self._room(), manifests, workloads, mesh.namespace, mesh.product) if self._room is not None else ()),
             ),
             missing=escalation(api, manifests, namespace),
         )
@@ -335,12 +340,24 @@ class MeshUpgrade:
             f"meshops.lifecycle {NAME} to {self._goal.version}",
             self._deadline,
             target.revision,
+            target.server_side,
         )
 
     def _apply(self, step: Step) -> str:
         if step.action in (ACTION, ROLLBACK) and self._left_pending is not None:
             mark_failed(self._api, step.object.namespace, self._left_pending, "the run that began it was killed")
-        return self._writer().apply(step)
+        message = self._writer().apply(step)
+        if step.action == MIGRATE:
+            self._migrated.append(step)
+        return message
+
+    def _keep_migrated(self) -> None:
+        """Migrate a definition again when a newer bootstrap, started for the last time, has put its own storage version back meanwhile."""
+        for step in self._migrated:
+            crd = self._api.get_or_none(CRD, step.object.name)
+            if crd is not None and custom_resource(crd).stored != (step.desired["storage"],):
+                self._progress(f"mesh_config: {step.object.name} was set back by a bootstrap that is going, migrating it again")
+                self._writer().apply(step)
 
     def _dry_run(self, step: Step) -> None:
         self._writer().dry_run(step)

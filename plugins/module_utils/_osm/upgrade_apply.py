@@ -52,6 +52,7 @@ class Writer:
     description: str
     deadline: Deadline
     revision: int = 0
+    server_side: bool = False
 
     def apply(self, step: Step) -> str:
         """Make the change of one step, return a short message."""
@@ -120,10 +121,16 @@ class Writer:
         release, namespace = step.object.name, step.object.namespace
         try:
             if step.action == ROLLBACK:
-                self.helm.rollback(release, self.revision, namespace, deadline=self.deadline)
+                self.helm.rollback(release, self.revision, namespace, deadline=self.deadline, server_side=self.server_side)
             else:
                 self.helm.upgrade(
-                    release, self.chart_path, namespace, dict(self.values), deadline=self.deadline, description=self.description
+                    release,
+                    self.chart_path,
+                    namespace,
+                    dict(self.values),
+                    deadline=self.deadline,
+                    description=self.description,
+                    server_side=self.server_side,
                 )
         except LifecycleError as error:
             error.state = error.state or _HALF_WAY

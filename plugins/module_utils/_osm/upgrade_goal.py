@@ -104,6 +104,7 @@ class ChartGoal:
         return list(mesh_config_refusals(values.mesh_config, schema, preset, mesh.mesh_config_ref))
 
     def _render(self, base: Release, values: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        self._helm.require(self._deadline)
         return self._helm.template(
             base.name, self._chart.path, base.namespace, values, deadline=self._deadline, kube_version=self._kube_version
         )
@@ -129,6 +130,7 @@ class ChartGoal:
             manifests=manifests,
             preset_spec=preset,
             permissions=helm_permissions(situation.before, manifests, situation.base.namespace, self._api.kind_for),
+            server_side=mesh.release.server_side if mesh.release is not None else False,
         )
 
 
@@ -158,4 +160,5 @@ class RevisionGoal:
             preset_spec=rendered_preset(manifests, situation.mesh.product.preset_config_map) or {},
             permissions=helm_permissions(situation.before, manifests, old.namespace, self._api.kind_for),
             revision=old.revision,
+            server_side=old.server_side,
         )

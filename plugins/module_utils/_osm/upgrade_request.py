@@ -92,6 +92,8 @@ def fetch_chart(helm: Helm, product: Product, request: UpgradeRequest, deadline:
             state="nothing was written",
             next="set chart_version (helm search repo lists the versions)",
         )
+    if not local:
+        helm.require(deadline)
     try:
         chart = read_chart(helm.pull(ref, repo=repo, version=request.chart_version, deadline=deadline))
     except ChartNotFound as error:

@@ -15,22 +15,25 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases i
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_memory import remembered
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LeaseLost, LifecycleError, Refused
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record
 
 # What a run that failed tells about itself, and the way back tells about itself under the key ``rollback``.
 _TOLD = ("changed", "plan", "plan_table", "steps", "findings")
 
 
 def can_roll_back(error: LifecycleError) -> bool:
-    """Whether there is anything to take back, and nobody else at work."""
-    return bool(error.details.get("changed")) and not isinstance(error, (Refused, LeaseLost))
+    """Whether this failure is one after which a mesh may be taken back: nobody else is at work, and no plan was refused."""
+    return not isinstance(error, (Refused, LeaseLost))
 
 
-def revision_before(api: Api, mesh: Mesh, procedure: str) -> Release | None:
-    """Return the revision that the mesh ran with before the first write of the run that failed.
+def record_of_failure(api: Api, mesh: Mesh, procedure: str) -> Record | None:
+    """Return the record of what the run that failed, or one before it, began; without one there is nothing to take back."""
+    return KubeRecordStore(api, mesh.namespace, object_name(procedure, mesh.name)).read()
 
-    None when its record is gone (then nothing of it is left to take back) or when that revision had never been deployed.
-    """
-    memory = remembered(KubeRecordStore(api, mesh.namespace, object_name(procedure, mesh.name)).read())
+
+def revision_before(api: Api, mesh: Mesh, record: Record) -> Release | None:
+    """Return the revision that the mesh ran with before the first write; None when that had never been deployed."""
+    memory = remembered(record)
     if mesh.release_ref is None or not memory.revision:
         return None
     release = read_release(api, mesh.release_ref.namespace, mesh.release_ref.name, memory.revision)

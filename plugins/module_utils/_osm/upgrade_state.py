@@ -23,7 +23,8 @@ class TargetChart:
 
     ``values`` are user-supplied values (what ``helm get values`` shows afterwards); ``templates_digest`` tells a chart of
     the same version with other templates. ``preset_spec`` is the ``spec`` of its preset MeshConfig. ``plain_values`` are those
-    that a diff may show. ``revision`` is the revision to go back to, 0 for a chart.
+    that a diff may show. ``revision`` is the revision to go back to, 0 for a chart. ``server_side`` says that Helm will apply it on
+    the server, as the newest revision (of a chart) or that revision was.
     """
 
     name: str
@@ -36,6 +37,7 @@ class TargetChart:
     preset_spec: Mapping[str, Any]
     permissions: tuple[Permission, ...] = ()
     revision: int = 0
+    server_side: bool = False
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.definitions
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import ACTION, ROLLBACK, helm_intent
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_object import merge_patch
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_schema import validate
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import Change
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.shown_values import shown_values
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import UpgradeState
@@ -191,10 +192,19 @@ def mesh_config_steps(state: UpgradeState) -> list[Step]:
             after={"spec": merge.spec},
             uid=metadata["uid"],
             resource_version=metadata["resourceVersion"],
-            simulated="the CRD of the new version, which knows the new fields, comes with it" if control_plane_steps(state) else "",
+            simulated=_not_judged(state, merge.spec),
             permissions=(Permission("patch", mesh.product.mesh_config_group, "meshconfigs", ref.namespace, ref.name),),
         )
     ]
+
+
+def _not_judged(state: UpgradeState, spec: Mapping[str, Any]) -> str:
+    """Return why the server cannot judge the MeshConfig yet; the definition may still be the old one when Helm is done already."""
+    if control_plane_steps(state):
+        return "the CRD of the new version, which knows the new fields, comes with it"
+    problems = validate(spec, state.mesh_config_schema, partial=True) if state.mesh_config_schema is not None else []
+    unknown = any(problem.what == "unknown field" for problem in problems)
+    return f"{state.mesh.product.bootstrap} has not brought the CRD that knows the new fields yet" if unknown else ""
 
 
 def _complete_new_mesh_config(state: UpgradeState) -> Iterator[Step]:
@@ -228,8 +238,11 @@ def finish_steps(state: UpgradeState) -> list[Step]:
 
 
 def _remove_orphans(state: UpgradeState) -> Iterator[Step]:
-    """ReplicaSets of the controllers that no Deployment owns, or that none will own after the orphan step."""
-    leaving = {live["metadata"]["uid"] for live, _wanted in selector_changes(state)}
+    """ReplicaSets of the controllers that no Deployment owns, or that none will own after the orphan step.
+
+    A new Deployment adopts the ReplicaSets that its selector matches: that of 1.2 those of 1.3.
+    """
+    leaving = {live["metadata"]["uid"] for live, wanted in selector_changes(state) if not _adopts(wanted, live)}
     for found in sorted(state.mesh.replica_sets, key=lambda item: item.name):
         if not found.owner_uid or found.owner_uid in leaving:
             yield Step(
@@ -243,6 +256,12 @@ def _remove_orphans(state: UpgradeState) -> Iterator[Step]:
                 simulated="it still belongs to its Deployment" if found.owner_uid else "",
                 permissions=(Permission("delete", "apps", "replicasets", state.mesh.namespace),),
             )
+
+
+def _adopts(selector: Mapping[str, Any], deployment: Mapping[str, Any]) -> bool:
+    """Whether ``selector`` matches the pods that a Deployment has made."""
+    labels = (deployment["spec"]["template"].get("metadata") or {}).get("labels") or {}
+    return all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
 
 
 def _label_webhooks(state: UpgradeState) -> Iterator[Step]:

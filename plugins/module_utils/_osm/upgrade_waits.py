@@ -88,10 +88,14 @@ class Waits:
                 names,
             )
 
-    def for_rollouts(self, names: frozenset[str]) -> None:
-        """Wait until the Deployments ``names`` are rolled out: one list per interval for all of them."""
+    def for_rollouts(self, names: frozenset[str], meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Wait until the Deployments ``names`` are rolled out: one list per interval for all of them.
+
+        ``meanwhile`` is called before each look: what has to be kept in place while the pods change.
+        """
 
         def waiting() -> dict[str, str]:
+            meanwhile()
             found = {item["metadata"]["name"]: item for item in self._api.list(DEPLOYMENT, self._mesh.namespace)}
             states = {name: rollout_status(found[name]) if name in found else None for name in sorted(names)}
             return {

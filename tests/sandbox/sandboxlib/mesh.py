@@ -37,7 +37,7 @@ def release(mesh: str) -> str:
 def install(cluster: Cluster, options: Options, say: Callable[[str], None]) -> None:
     """Install the mesh (release name = mesh name) and wait until it injects."""
     chart = release(options.mesh)
-    product, _ = product_and_version(chart)
+    product = product_and_version(chart)[0]
     name, namespace = options.mesh_name, options.mesh_namespace
     cluster.standin.start()
     with tempfile.TemporaryDirectory() as scratch:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 from . import paths, processes, state
@@ -55,6 +57,20 @@ class StandIn:
             time.sleep(0.05)
         if record := state.Record.load(self._layout.directory):
             record.save()  # with the new pid
+
+    def pause(self) -> None:
+        """Let it do nothing until ``resume``: pods that are there stay as they are, new ones find nobody who plays them."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Go on where it was paused; after ``stop`` and ``start`` even old bootstraps would start again, and write their definitions."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        process = self._process()
+        if process is None or not process.alive:
+            raise SandboxError("the stand-in for the mesh does not run")
+        os.kill(process.pid, number)
 
     def stop(self) -> None:
         """End it and wait until it is gone."""

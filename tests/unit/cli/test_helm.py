@@ -202,6 +202,18 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorded:
     return Recorded(tmp_path, monkeypatch)
 
 
+@pytest.mark.parametrize(
+    ("said", "next_step"),
+    [
+        ("Error: UPGRADE FAILED: query: failed to query with labels: Unauthorized", "renew the credentials"),
+        ('Error: UPGRADE FAILED: secrets is forbidden: User "jane" cannot create resource "secrets"', "grant what the message names"),
+        ("Error: UPGRADE FAILED: something else", "read helm's message"),
+    ],
+)
+def test_what_to_do_about_refused_requests(said: str, next_step: str) -> None:
+    assert next_step in error_of(said).next
+
+
 def test_an_upgrade_is_exactly_this(recorded: Recorded) -> None:
     values = {"osm": {"password": "t0ken-value", "level": "off", "number": 1}}
     recorded.helm.upgrade("osm", "/charts/osm-edge", "osm-system", values, deadline=Deadline(300), description="why", max_history=7)
