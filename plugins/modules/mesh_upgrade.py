@@ -380,6 +380,7 @@ def _run(module: LifecycleModule, helm: Helm, mesh: Mesh, upgrade: MeshUpgrade, 
 def _go_back(module: LifecycleModule, helm: Helm, mesh: Mesh, error: LifecycleError) -> LifecycleError:
     """Go back to the revision before the upgrade, within a timeout of its own; return the error that tells both."""
     api, started, deadline = module.connection.api, time.monotonic(), Deadline(module.params["timeout"])
+    release = None
     try:
         record = record_of_failure(api, mesh, NAME)
         if record is None:
@@ -394,7 +395,7 @@ def _go_back(module: LifecycleModule, helm: Helm, mesh: Mesh, error: LifecycleEr
         back = MeshUpgrade(api, helm, now, observed, goal, deadline, progress=progress, redactor=module.redactor)
         report = run_procedure(module, back.procedure(), mesh.namespace, mesh.name, deadline, approved=False)
     except LifecycleError as second:
-        return not_rolled_back(error, second)
+        return not_rolled_back(error, second, release)
     return rolled_back(error, release, procedure_result(module, report, started))
 
 

@@ -13,6 +13,7 @@ from mesh_clusters import Mesh, MeshCluster, Result, eventually, told
 
 NEW = Mesh(version="1.3.9")
 BROKEN = {"osm": {"image": {"tag": "no-such-release"}}}
+INJECTOR = {"osm": {"image": {"name": {"osmInjector": "osm-edge-injector-missing"}}}}
 SPLITS = "trafficsplits.split.smi-spec.io"
 SPLIT = {
     "apiVersion": "split.smi-spec.io/v1alpha4",
@@ -88,10 +89,10 @@ def test_an_upgrade_that_fails_is_taken_back_and_proven(mesh_cluster: MeshCluste
     cluster = mesh_cluster.reset()
     mesh_cluster.patch_mesh_config({"traffic": {"enableEgress": False}})
     before = mesh_cluster.mesh_config
-    result = mesh_cluster.upgrade(values=BROKEN, rollback_on_failure=True, timeout=12)
+    result = mesh_cluster.upgrade(values=BROKEN, rollback_on_failure=True, timeout=20)
     assert result["failed"]
     assert "rolled back to 1.2.3" in result["msg"]
-    assert result["rollback"]["proven"], result
+    assert result["rollback"]["proven"], told(result)
     assert "helm_rollback:Release/osm-system/osm" in {step["id"] for step in result["rollback"]["steps"]}
     assert_at(mesh_cluster, "1.2.3")
     assert mesh_cluster.mesh_config == before
@@ -105,12 +106,12 @@ def test_an_upgrade_that_fails_is_taken_back_and_proven(mesh_cluster: MeshCluste
 
 def test_what_others_changed_during_a_failed_upgrade_stays(mesh_cluster: MeshCluster) -> None:
     mesh_cluster.reset()
-    process = mesh_cluster.start_upgrade(values=BROKEN, rollback_on_failure=True, timeout=12)
+    process = mesh_cluster.start_upgrade(values=BROKEN, rollback_on_failure=True, timeout=20)
     eventually(lambda: versions(mesh_cluster).get("osm-controller") == "1.3.9", "Helm began")
     mesh_cluster.patch_mesh_config({"observability": {"osmLogLevel": "debug"}})
     output, _errors = process.communicate(timeout=120)
     result: dict[str, Any] = json.loads(output)
-    assert result["rollback"]["proven"], result
+    assert result["rollback"]["proven"], told(result)
     assert mesh_cluster.mesh_config["observability"]["osmLogLevel"] == "debug"
     assert_at(mesh_cluster, "1.2.3")
 
@@ -125,3 +126,42 @@ def test_without_the_option_a_downgrade_returns_to_the_old_meshconfig(mesh_clust
     assert not back.get("failed"), told(back)
     assert_at(mesh_cluster, "1.2.3")
     assert mesh_cluster.mesh_config == before
+
+
+def test_what_an_attempt_that_failed_asked_for_does_not_stick(mesh_cluster: MeshCluster) -> None:
+    mesh_cluster.reset()
+    before = mesh_cluster.mesh_config
+    first = mesh_cluster.upgrade(values=INJECTOR, mesh_config={"observability": {"osmLogLevel": "warn"}}, timeout=20)
+    assert first["failed"]
+    assert mesh_cluster.mesh_config["observability"]["osmLogLevel"] == "warn"
+    # The run that goes back wrote nothing itself, or another value than the first: all of it is taken back.
+    second = mesh_cluster.upgrade(
+        values=INJECTOR, mesh_config={"observability": {"osmLogLevel": "debug"}}, rollback_on_failure=True, timeout=12
+    )
+    assert second["rollback"]["proven"], told(second)
+    assert mesh_cluster.mesh_config == before
+    assert_at(mesh_cluster, "1.2.3")
+    assert mesh_cluster.upgrade(values=INJECTOR, timeout=12)["failed"]
+    right = mesh_cluster.upgrade()
+    assert not right.get("failed"), told(right)
+    assert "image" not in json.loads(mesh_cluster.cluster.helm("get", "values", "osm", "-n", "osm-system", "-o", "json"))["osm"]
+
+
+def test_a_definition_that_an_older_bootstrap_put_back_is_brought_again(mesh_cluster: MeshCluster) -> None:
+    """Helm does not replace a bootstrap that is there already, and a bootstrap writes its definitions only when it starts."""
+    cluster = mesh_cluster.reset(NEW)
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/meshconfigs.config.openservicemesh.io"
+    definition = mesh_cluster.get(path)
+    for version in definition["spec"]["versions"]:
+        spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+        spec.pop("pluginChains", None)
+        spec["traffic"]["properties"].pop("interceptionMode", None)
+    cluster.kubectl("replace", "-f", "-", stdin=json.dumps(definition))
+    mesh_cluster.patch_mesh_config({"observability": {"osmLogLevel": "warn"}})
+    assert "interceptionMode" not in mesh_cluster.mesh_config["traffic"]
+    done = mesh_cluster.upgrade()
+    assert not done.get("failed"), told(done)
+    assert "restart:Deployment/osm-system/osm-bootstrap" in steps(done)
+    assert mesh_cluster.mesh_config["traffic"]["interceptionMode"] == "iptables"
+    assert mesh_cluster.mesh_config["observability"]["osmLogLevel"] == "warn"
+    assert_at(mesh_cluster, "1.3.9")

@@ -88,6 +88,11 @@ def crds_of(product: Product, version: str) -> tuple[Crd, ...] | None:
     return None if parsed is None else _SETS.get((product.id, parsed.line))
 
 
+def recorded_sets(product: Product) -> tuple[tuple[Crd, ...], ...]:
+    """Return the sets of all minor versions of a product that are recorded."""
+    return tuple(crds for (product_id, dummy), crds in _SETS.items() if product_id == product.id)
+
+
 def left_behind(product: Product, before: str, after: str) -> tuple[str, ...]:
     """Return the definitions that ``before`` installed and ``after`` does not know: an upgrade does not remove them."""
     old, new = crds_of(product, before) or (), crds_of(product, after)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import Kind
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.crds import Crd, crds_of, left_behind
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.crds import Crd, crds_of, left_behind, recorded_sets
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import CustomResource
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import FSM, PRODUCTS, Product
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
@@ -101,6 +101,7 @@ def _migration_steps(product: Product, target_version: str, live: Definitions) -
                 why=f"its objects may be stored as {', '.join(migration.unknown)}, which {product.title} {target_version} does not know: "
                 f"they are rewritten as {wanted.storage}, without the fields that it lacks",
                 risk="disruptive",
+                reversible=False,
                 desired={"storage": wanted.storage},
                 before={"storage": there.storage, "storedVersions": [*there.stored]},
                 after={"storage": wanted.storage, "storedVersions": [wanted.storage]},
@@ -108,6 +109,16 @@ def _migration_steps(product: Product, target_version: str, live: Definitions) -
                 simulated="the objects are rewritten one by one",
                 permissions=_migrating(wanted),
             )
+
+
+def stored_otherwise(product: Product, version: str) -> tuple[str, ...]:
+    """Return the definitions of ``version`` that another release of the product stores in a version which this one does not know."""
+    others = [crd for crds in recorded_sets(product) for crd in crds]
+    return tuple(
+        own.name
+        for own in crds_of(product, version) or ()
+        if any(other.name == own.name and other.storage not in own.served for other in others)
+    )
 
 
 def way_back_permissions(product: Product, before_version: str, target_version: str) -> tuple[Permission, ...]:

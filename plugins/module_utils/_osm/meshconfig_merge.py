@@ -277,3 +277,28 @@ def gaps(live_spec: Spec, preset_spec: Spec, path: Path = ()) -> list[str]:
                 at = find_element(here, value, element_name(here, element))
                 found += [] if at is None else gaps(value[at], element, (*here, f"[{element_name(here, element)}]"))
     return found
+
+
+def lost_settings(live_spec: Spec, old_preset_spec: Spec | None, new_preset_spec: Spec, version: str, target: ObjectRef) -> list[Finding]:
+    """Return a warning for each value that somebody set and that the older ``version`` does not know: its definition drops it."""
+    found = []
+    for path in leaves(live_spec):
+        value, default = _at(live_spec, path), _at(old_preset_spec or {}, path)
+        if default is not _MISSING and _at(new_preset_spec, path) is _MISSING and not same(value, default):
+            what = f"{join(path)}: {_text(value)} is lost, {version} does not know this setting"
+            why = "the definition of the older version drops it when the MeshConfig is written"
+            found.append(Finding("warning", "setting-lost", target, what, why, "note it, and set it again after the next upgrade"))
+    return found
+
+
+def _at(spec: Any, path: Path) -> Any:
+    """Return the value at a path whose parts in brackets are names of list elements, or _MISSING."""
+    for number, part in enumerate(path):
+        if part.startswith("["):
+            at = find_element(path[:number], spec, part[1:-1])
+            spec = _MISSING if at is None else spec[at]
+        else:
+            spec = spec.get(part, _MISSING) if isinstance(spec, Mapping) else _MISSING
+        if spec is _MISSING:
+            return _MISSING
+    return spec

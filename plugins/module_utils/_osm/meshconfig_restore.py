@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import MergeResult
@@ -29,15 +29,15 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objec
 _ABSENT: Any = object()
 
 
-def restore(live_spec: Spec, saved_spec: Spec, written_spec: Spec, target: ObjectRef) -> MergeResult:
+def restore(live_spec: Spec, saved_spec: Spec, written_specs: Sequence[Spec], target: ObjectRef) -> MergeResult:
     """Put back what an upgrade changed.
 
-    ``saved_spec`` is the spec before its first write, ``written_spec`` what it aimed at. A value that still is what the upgrade wrote
+    ``saved_spec`` is the spec before its first write, ``written_specs`` what its runs aimed at. A value that is what one of them wrote
     becomes the saved one; a value that somebody set since then stays, and a finding ``edit-kept`` tells it. Zero values that were absent
     before go as well: Go's typed client writes them, and they mean the same. The inputs are not changed.
     """
     kept: list[Path] = []
-    spec = _restore_map(live_spec, saved_spec, written_spec, (), kept)
+    spec = _restore_map(live_spec, saved_spec, written_specs, (), kept)
     changes = [Change(join(path), before, after, "as it was before the upgrade") for path, before, after in differences(live_spec, spec)]
     findings = [
         Finding(
@@ -53,20 +53,21 @@ def restore(live_spec: Spec, saved_spec: Spec, written_spec: Spec, target: Objec
     return MergeResult(spec, changes, findings)
 
 
-def _restore_map(live: Spec, saved: Spec, written: Any, path: Path, kept: list[Path]) -> dict[str, Any]:
-    written = written if isinstance(written, Mapping) else {}
+def _restore_map(live: Spec, saved: Spec, written: Sequence[Any], path: Path, kept: list[Path]) -> dict[str, Any]:
+    maps = [aim for aim in written if isinstance(aim, Mapping)]
     result: dict[str, Any] = {}
     for key in dict.fromkeys([*live, *saved]):
         here = (*path, key)
-        value = _restored(live.get(key, _ABSENT), saved.get(key, _ABSENT), written.get(key, _ABSENT), here, kept)
+        aims = [aim[key] for aim in maps if key in aim]
+        value = _restored(live.get(key, _ABSENT), saved.get(key, _ABSENT), aims, here, kept)
         if value is not _ABSENT:
             result[key] = value
     return result
 
 
-def _restored(live: Any, saved: Any, written: Any, path: Path, kept: list[Path]) -> Any:
+def _restored(live: Any, saved: Any, written: Sequence[Any], path: Path, kept: list[Path]) -> Any:
     """Return the value at ``path``, or _ABSENT when there is to be none."""
-    still_ours = written is not _ABSENT and same(live, written)
+    still_ours = any(same(live, aim) for aim in written)
     if live is _ABSENT or still_ours or (saved is not _ABSENT and same(live, saved)):
         return saved if saved is _ABSENT else copy.deepcopy(saved)
     if saved is _ABSENT and is_zero(live):
@@ -80,13 +81,13 @@ def _restored(live: Any, saved: Any, written: Any, path: Path, kept: list[Path])
     return copy.deepcopy(live)
 
 
-def _restored_elements(live: list[Any], saved: list[Any], written: Any, path: Path, kept: list[Path]) -> list[Any]:
+def _restored_elements(live: list[Any], saved: list[Any], written: Sequence[Any], path: Path, kept: list[Path]) -> list[Any]:
     """Elements by name, in the live order; one that somebody took out stays out."""
     result = []
     for element in live:
         name = element_name(path, element)
-        before, aimed = _element(path, saved, name), _element(path, written, name)
-        value = _restored(element, before, aimed, (*path, f"[{name}]"), kept)
+        aims = [found for aim in written if (found := _element(path, aim, name)) is not _ABSENT]
+        value = _restored(element, _element(path, saved, name), aims, (*path, f"[{name}]"), kept)
         if value is not _ABSENT:
             result.append(value)
     return result

@@ -28,6 +28,12 @@ VITAL_KEYS = {
 SETTLED_SECONDS = 60.0
 
 
+def bootstrap_rolled_out(mesh: Mesh, version: str) -> bool:
+    """Whether the bootstrap of ``version`` runs and is ready: it writes its definitions before that."""
+    deployment = mesh.deployment(mesh.product.bootstrap)
+    return deployment is not None and mesh.bootstrap_version == version and rollout_status(deployment).done
+
+
 def bootstrap_settled(mesh: Mesh, version: str) -> bool:
     """Whether the bootstrap of ``version`` has been rolled out for so long that it must have brought its CRDs."""
     deployment = mesh.deployment(mesh.product.bootstrap)
@@ -76,3 +82,25 @@ def _known(value: Mapping[str, Any], schema: Mapping[str, Any], path: str, unkno
         else:
             known[key] = _known(item, properties[key], where, unknown) if isinstance(item, Mapping) else item
     return known
+
+
+def has_path(spec: Mapping[str, Any], path: str) -> bool:
+    """Whether ``spec`` has a value at a written path such as ``traffic.interceptionMode``."""
+    value: object = spec
+    for key in path.split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            return False
+        value = value[key]
+    return True
+
+
+def knows(schema: Mapping[str, Any], path: str) -> bool:
+    """Whether the schema of a spec has a field at a written path; a schema without properties takes anything."""
+    for key in path.split("."):
+        properties = schema.get("properties")
+        if not isinstance(properties, Mapping) or schema.get("x-kubernetes-preserve-unknown-fields"):
+            return True
+        if key not in properties:
+            return False
+        schema = properties[key]
+    return True

@@ -17,14 +17,14 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds impo
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.release_status import mark_failed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import Release, read_release, secret_name
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.blocking_edits import blocking_edits
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.definitions import MIGRATE
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.definitions import MIGRATE, definition_steps, stored_otherwise
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.definitions_apply import read_definitions
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import discover
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.drift_read import edits_by_hand
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.escalation import escalation
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import ACTION, ROLLBACK, base_revision, helm_state
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import MergeResult, merge
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import MergeResult, lost_settings, merge
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_restore import restore
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_schema import spec_schema
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import Spec
@@ -46,6 +46,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_ref
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import TargetChart, UpgradeState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_steps import (
+    bootstrap_steps,
     control_plane_steps,
     definition_phase,
     definition_problems,
@@ -112,7 +113,6 @@ class MeshUpgrade:
         self._redactor = redactor
         self._first_look: tuple[Observed, Mesh] | None = (observed, mesh)
         self._left_pending: str | None = None
-        self._migrated: list[Step] = []
         self._bases: dict[tuple[str, int], Release] = {}
         self._parsed: dict[tuple[str, int], list[dict[str, Any]]] = {}
         self._answers: dict[tuple[str, int], Answer] = {}
@@ -128,6 +128,10 @@ class MeshUpgrade:
         """Return the upgrade as a procedure."""
         waits = Waits(self._api, self._mesh, self._deadline, self._progress, self._redactor)
 
+        def before_bootstrap() -> None:
+            if not self._comes_back():
+                waits.for_mesh_config(self._wanted_spec(), self._goal.app_version, lambda: self._look()[1], or_rolled_out=True)
+
         def before_mesh_config() -> None:
             if self._comes_back():
                 # The other bootstrap writes its definitions first, so that what they lack is gone when the MeshConfig is put back.
@@ -141,6 +145,7 @@ class MeshUpgrade:
             phases=(
                 Phase("definitions", definition_phase, self._apply, self._dry_run),
                 Phase("control_plane", control_plane_steps, self._apply, self._dry_run),
+                Phase("bootstrap", bootstrap_steps, self._apply, enter=before_bootstrap),
                 Phase("mesh_config", mesh_config_steps, self._apply, self._dry_run, enter=before_mesh_config),
                 Phase("finish", finish_steps, self._apply, self._dry_run, enter=lambda: waits.for_rollouts(self._rendered_names())),
             ),
@@ -165,7 +170,7 @@ class MeshUpgrade:
         crd = self._api.get_or_none(CRD, mesh.product.mesh_config_crd)
         schema = spec_schema(crd or {}, mesh.product.mesh_config_version)
         down = is_downgrade(helm.chart_version, self._goal.version) or memory.down_to == self._goal.version
-        situation = Situation(mesh, base, helm, before, attempted, memory.images, schema)
+        situation = Situation(mesh, base, self._values_base(base, memory), helm, before, attempted, memory.images, schema)
         self._latest = values, target = self._goal.target(situation)
         old_preset = memory.preset_spec
         if old_preset is None:
@@ -197,6 +202,7 @@ class MeshUpgrade:
             base_version=memory.version or base.chart_version,
             comes_back=self._goal.request.rollback_on_failure,
             images=values.images,
+            restores=self._restores(target, memory, down),
         )
         self._last = self._before_helm(state, situation) if helm_upgrade_needed(state) else state
         return self._last
@@ -207,12 +213,11 @@ class MeshUpgrade:
         """Return what the MeshConfig is to be."""
         preserve = self._goal.request.mesh_config_policy == "preserve"
         live = mesh.mesh_config_spec
-        comes_back = bool(target.revision) or (down and memory.version == target.version)
-        if comes_back and memory.spec is not None and memory.written is not None:
+        if memory.spec is not None and self._restores(target, memory, down):
             back = restore(live, memory.spec, memory.written, mesh.mesh_config_ref)
             given = merge(back.spec, None, {}, values.mesh_config, mesh.product, namespace=mesh.namespace)
             return MergeResult(given.spec, [*back.changes, *given.changes], back.findings)
-        return merge(
+        completed = merge(
             live,
             {} if preserve else old_preset,
             {} if preserve else target.preset_spec,
@@ -222,6 +227,13 @@ class MeshUpgrade:
             namespace=mesh.namespace,
             downgrade=down,
         )
+        lost = lost_settings(live, old_preset, target.preset_spec, target.version, mesh.mesh_config_ref) if down else []
+        return completed._replace(findings=[*completed.findings, *lost])
+
+    def _restores(self, target: TargetChart, memory: Memory, down: bool) -> bool:
+        """Whether the MeshConfig goes back to what it was before an upgrade: its revision is the goal, or its version on the way down."""
+        comes_back = bool(target.revision) or (down and memory.version == target.version)
+        return comes_back and memory.spec is not None and bool(memory.written)
 
     def _before_helm(self, state: UpgradeState, situation: Situation) -> UpgradeState:
         """Add what only matters when Helm is going to work; the API server is asked once per base revision."""
@@ -275,6 +287,15 @@ class MeshUpgrade:
         key = (mesh.release.name, revision)
         if key not in self._bases:
             self._bases[key] = read_release(self._api, mesh.release.namespace, mesh.release.name, revision)
+        return self._bases[key]
+
+    def _values_base(self, base: Release, memory: Memory) -> Release:
+        """Return the revision whose values are carried over: that before the first write, not what a run that failed gave the release."""
+        if memory.revision in (0, base.revision):
+            return base
+        key = (base.name, memory.revision)
+        if key not in self._bases:
+            self._bases[key] = read_release(self._api, base.namespace, *key)
         return self._bases[key]
 
     def _manifests(self, release: Release) -> list[dict[str, Any]]:
@@ -346,17 +367,16 @@ class MeshUpgrade:
     def _apply(self, step: Step) -> str:
         if step.action in (ACTION, ROLLBACK) and self._left_pending is not None:
             mark_failed(self._api, step.object.namespace, self._left_pending, "the run that began it was killed")
-        message = self._writer().apply(step)
-        if step.action == MIGRATE:
-            self._migrated.append(step)
-        return message
+        return self._writer().apply(step)
 
     def _keep_migrated(self) -> None:
-        """Migrate a definition again when a newer bootstrap, started for the last time, has put its own storage version back meanwhile."""
-        for step in self._migrated:
-            crd = self._api.get_or_none(CRD, step.object.name)
-            if crd is not None and custom_resource(crd).stored != (step.desired["storage"],):
-                self._progress(f"mesh_config: {step.object.name} was set back by a bootstrap that is going, migrating it again")
+        """Migrate again what a newer bootstrap, started for the last time, has set back to its own storage version meanwhile."""
+        product, version = self._mesh.product, self._goal.app_version
+        read = {name: self._api.get_or_none(CRD, name) for name in stored_otherwise(product, version)}
+        live = {name: custom_resource(crd) for name, crd in read.items() if crd is not None}
+        for step in definition_steps(product, version, live):
+            if step.action == MIGRATE:
+                self._progress(f"mesh_config: {step.object.name} is stored in a version that {version} does not know, migrating it")
                 self._writer().apply(step)
 
     def _dry_run(self, step: Step) -> None:

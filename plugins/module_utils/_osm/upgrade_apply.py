@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import Helm
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm_errors import ImmutableField
@@ -26,6 +27,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.definitions
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import ACTION, ROLLBACK
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_object import mesh_config_kind
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_steps import RESTART
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, StepFailed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step
@@ -64,6 +66,7 @@ class Writer:
             "orphan": self._orphan,
             ACTION: self._run_helm,
             ROLLBACK: self._run_helm,
+            RESTART: self._restart,
             LABEL: self._label_definition,
             MIGRATE: self._migrate,
             "patch": self._patch_mesh_config,
@@ -110,6 +113,13 @@ class Writer:
                 next="run the same command again when it is gone",
             )
         return "its pods keep serving"
+
+    def _restart(self, step: Step) -> str:
+        """Let a Deployment replace its pods, as ``kubectl rollout restart`` does."""
+        annotations = {"kubectl.kubernetes.io/restartedAt": datetime.now(UTC).isoformat(timespec="seconds")}
+        body = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
+        self.api.patch(DEPLOYMENT, step.object.name, body, step.object.namespace, uid=step.uid)
+        return ""
 
     def _label_definition(self, step: Step) -> str:
         return label_definition(self.api, step)

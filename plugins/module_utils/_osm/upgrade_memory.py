@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import UpgradeState
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record, digest
+
+# One key for each aim: a run that goes on with other options adds its own to those of the runs before.
+_WRITTEN = "written "
 
 
 class Memory(NamedTuple):
-    """``preset_spec`` is the preset that the mesh ran with, ``spec`` its MeshConfig, ``written`` what that was to become.
+    """``preset_spec`` is the preset that the mesh ran with, ``spec`` its MeshConfig, ``written`` all that this was to become.
 
     ``images`` are values that were made of images set by hand: Helm makes them the chart's, and then nobody can tell any more.
     ``revision`` and ``version`` name the release's revision before the first write; ``down_to`` the version that a downgrade goes to.
@@ -22,7 +25,7 @@ class Memory(NamedTuple):
 
     preset_spec: Mapping[str, Any] | None = None
     spec: Mapping[str, Any] | None = None
-    written: Mapping[str, Any] | None = None
+    written: tuple[Mapping[str, Any], ...] = ()
     revision: int = 0
     version: str = ""
     down_to: str = ""
@@ -37,7 +40,7 @@ def memory_of(state: UpgradeState) -> dict[str, object]:
         "version": state.base_version,
         "spec": state.mesh.mesh_config_spec if state.mesh.mesh_config is not None else None,
         "images": state.images,
-        "written": state.merge.spec if state.merge is not None else None,
+        **({f"{_WRITTEN}{digest(state.merge.spec)}": state.merge.spec} if state.merge is not None and not state.restores else {}),
     }
     # Absent otherwise, so that a downgrade after a failed upgrade adds it to what that upgrade kept.
     return {**memory, "down_to": state.target.version} if state.downgrade else memory
@@ -50,7 +53,7 @@ def remembered(record: Record | None) -> Memory:
     return Memory(
         preset_spec=_mapping(kept.get("preset_spec")),
         spec=_mapping(kept.get("spec")),
-        written=_mapping(kept.get("written")),
+        written=tuple(value for key, value in sorted(kept.items()) if key.startswith(_WRITTEN) and isinstance(value, Mapping)),
         revision=revision if isinstance(revision, int) else 0,
         version=str(kept.get("version") or ""),
         down_to=str(kept.get("down_to") or ""),

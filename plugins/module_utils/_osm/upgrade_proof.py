@@ -14,6 +14,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.unknown_fie
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import UpgradeState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_steps import (
     VERSION_LABEL,
+    bootstrap_steps,
     control_plane_steps,
     finish_steps,
     mesh_config_steps,
@@ -30,7 +31,7 @@ def unproven(state: UpgradeState) -> list[Finding]:
 
 
 def _steps_left(state: UpgradeState) -> Iterator[Finding]:
-    for step in [*control_plane_steps(state), *mesh_config_steps(state), *finish_steps(state)]:
+    for step in [*control_plane_steps(state), *bootstrap_steps(state), *mesh_config_steps(state), *finish_steps(state)]:
         yield Finding("error", "step-left", step.object, f"still to do: {step.action}", step.why, "run the same command again")
 
 

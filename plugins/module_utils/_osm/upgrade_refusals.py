@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm import versions
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.images import read_image
@@ -15,7 +15,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import Spec
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS, Product
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.releases import releases_of
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.unknown_fields import VITAL_KEYS
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.unknown_fields import VITAL_KEYS, has_path
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import HelmState, TargetChart
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
@@ -112,7 +112,7 @@ def mesh_config_refusals(wanted: Spec, schema: Spec | None, preset: Spec, mesh_c
     if schema is None:
         return
     for problem in validate(wanted, schema, partial=True):
-        if problem.what == "unknown field" and _has(preset, problem.path):
+        if problem.what == "unknown field" and has_path(preset, problem.path):
             continue
         yield Refusal(
             "invalid-value", mesh_config, f"mesh_config {problem.path}: {problem.what}", problem.why, NOTHING_WRITTEN, problem.fix
@@ -124,7 +124,7 @@ def preserve_refusals(policy: str, mesh: Mesh, given: Spec, target: TargetChart)
     if policy != "preserve" or mesh.mesh_config is None:
         return
     for path, (code, effect) in VITAL_KEYS.items():
-        if _has(target.preset_spec, path) and not _has(mesh.mesh_config_spec, path) and not _has(given, path):
+        if has_path(target.preset_spec, path) and not has_path(mesh.mesh_config_spec, path) and not has_path(given, path):
             yield Refusal(
                 code,
                 mesh.mesh_config_ref,
@@ -158,12 +158,3 @@ def image_refusals(product: Product, target: TargetChart) -> Iterator[Refusal]:
                     NOTHING_WRITTEN,
                     f"take {product.values_root}.image.tag out of the values, or set it to {target.app_version}",
                 )
-
-
-def _has(spec: Spec, path: str) -> bool:
-    value: object = spec
-    for key in path.split("."):
-        if not isinstance(value, Mapping) or key not in value:
-            return False
-        value = value[key]
-    return True

@@ -45,10 +45,10 @@ def rolled_back(error: LifecycleError, release: Release, result: Mapping[str, An
     return LifecycleError(
         f"{error.msg}; the mesh was rolled back to {release.chart_version}, and that is proven",
         object=error.object,
-        why=error.why,
-        state=f"release {release.name} is what it was in revision {release.revision} ({release.chart_name} {release.chart_version}), "
-        "and the MeshConfig is as it was before the upgrade",
-        next=f"remove the cause, then run the same command again: {error.next}" if error.next else "remove the cause, then run it again",
+        why=f"the upgrade failed: {error.why}" if error.why else "",
+        state=f"release {release.name} is what it was in revision {release.revision} ({release.chart_name} {release.chart_version}); "
+        + _mesh_config(result),
+        next=f"nothing has to be repaired; for another try: {error.next}",
         details={
             **error.details,
             "rollback": {**_told(result), "revision": release.revision, "version": release.chart_version, "proven": True},
@@ -56,16 +56,30 @@ def rolled_back(error: LifecycleError, release: Release, result: Mapping[str, An
     )
 
 
-def not_rolled_back(error: LifecycleError, second: LifecycleError) -> LifecycleError:
+def _mesh_config(result: Mapping[str, Any]) -> str:
+    kept = [finding["what"] for finding in result.get("findings") or () if finding["code"] == "edit-kept"]
+    if kept:
+        return f"the MeshConfig is as it was before the upgrade, except: {'; '.join(kept)}"
+    return "the MeshConfig is as it was before the upgrade"
+
+
+def not_rolled_back(error: LifecycleError, second: LifecycleError, release: Release | None) -> LifecycleError:
     """Return the error of an upgrade that failed, and whose way back failed as well."""
     return LifecycleError(
         f"{error.msg}; and the rollback failed: {second.msg}",
         object=second.object or error.object,
         why="; ".join(filter(None, [error.why, second.why and f"rollback: {second.why}"])),
         state=second.state or error.state,
-        next=second.next or error.next,
+        next="; ".join(filter(None, [second.next or error.next, _either_way(release)])),
         details={**error.details, "rollback": {**_told(second.details), "proven": False}},
     )
+
+
+def _either_way(release: Release | None) -> str:
+    if release is None:
+        return ""
+    back = f"chart_version: {release.chart_version} with allow_downgrade: true"
+    return f"the same command tries the upgrade again, {back} goes on with the way back"
 
 
 def no_way_back(error: LifecycleError) -> LifecycleError:

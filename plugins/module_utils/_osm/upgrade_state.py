@@ -68,7 +68,8 @@ class UpgradeState:
     completed with, None when its chart had none; ``carried`` tells what became of older values. ``definitions`` are the CRDs of the
     cluster by name. ``downgrade`` says that the target is older than what is there, or was when the run began. ``base_revision`` is the
     revision that the mesh ran with before the first write, ``base_version`` its chart's version. ``comes_back`` says that a failure is to
-    be taken back. ``images`` are values made of images that were set by hand.
+    be taken back. ``images`` are values made of images that were set by hand. ``restores`` says that ``merge`` takes an upgrade's
+    changes back, so that what it aims at is nothing of ours.
     """
 
     mesh: Mesh
@@ -85,3 +86,4 @@ class UpgradeState:
     base_version: str = ""
     comes_back: bool = False
     images: Mapping[str, Any] = field(default_factory=dict)
+    restores: bool = False

@@ -21,6 +21,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_schema import validate
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import Change
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.shown_values import shown_values
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.unknown_fields import VITAL_KEYS, bootstrap_rolled_out, has_path, knows
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import UpgradeState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -28,6 +29,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission, Step
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.rollout import rollout_status
 
+RESTART = "restart"
 VERSION_LABEL = "app.kubernetes.io/version"
 
 
@@ -172,6 +174,32 @@ def _why_helm(state: UpgradeState) -> str:
     if helm.templates_digest != target.templates_digest:
         return "same version, other templates"
     return "Deployments of the chart are missing"
+
+
+def bootstrap_steps(state: UpgradeState) -> list[Step]:
+    """Start the bootstrap anew when an older one has put its definition over the newer: it writes its own only when it starts.
+
+    Helm does not: after a downgrade that failed the pod of the newer version may never have been replaced.
+    """
+    mesh, schema = state.mesh, state.mesh_config_schema
+    name = mesh.product.bootstrap
+    live = mesh.deployment(name)
+    if schema is None or live is None or not bootstrap_rolled_out(mesh, state.target.app_version):
+        return []
+    lost = [path for path in VITAL_KEYS if has_path(state.target.preset_spec, path) and not knows(schema, path)]
+    if not lost:
+        return []
+    return [
+        Step(
+            RESTART,
+            ObjectRef("Deployment", name, mesh.namespace),
+            why=f"an older bootstrap has put its own MeshConfig definition there, which does not know {', '.join(lost)}",
+            risk="none",
+            desired={"restarted": True},
+            uid=live["metadata"]["uid"],
+            permissions=(Permission("patch", "apps", "deployments", mesh.namespace, name),),
+        )
+    ]
 
 
 def mesh_config_steps(state: UpgradeState) -> list[Step]:

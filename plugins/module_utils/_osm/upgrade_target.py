@@ -56,14 +56,16 @@ class TargetValues(NamedTuple):
 
 
 class Situation(NamedTuple):
-    """What the values are decided from: the mesh, and the revision ``base`` whose values are carried over.
+    """What the values are decided from: the mesh, the revision ``base`` that Helm starts from, and ``given`` whose values are carried over.
 
-    ``before`` are its manifests, ``attempted`` those of a later revision that did not end well. ``images`` are values that a run which
-    was not finished made of images set by hand; None when there was no such run.
+    These are two when a run that was not finished has given the release other values. ``before`` are the manifests of ``base``,
+    ``attempted`` those of a later revision that did not end well. ``images`` are values that a run which was not finished made of
+    images set by hand; None when there was no such run.
     """
 
     mesh: Mesh
     base: Release
+    given: Release
     helm: HelmState
     before: Sequence[Mapping[str, Any]]
     attempted: Sequence[Mapping[str, Any]] = ()
@@ -79,7 +81,8 @@ def target_values(situation: Situation, chart: Chart, request: UpgradeRequest) -
     mesh, base = situation.mesh, situation.base
     release = ObjectRef("Release", base.name, base.namespace)
     by_hand = _images_by_hand(situation, chart, request)
-    wanted = effective_user_values(request.values_policy, base.values, base.chart_values, request.values)
+    given = situation.given
+    wanted = effective_user_values(request.values_policy, given.values, given.chart_values, request.values)
     wanted = deep_merge(deep_merge(wanted, by_hand.values), request.values)
     pinned = pin_installer_values(
         wanted,
@@ -87,7 +90,7 @@ def target_values(situation: Situation, chart: Chart, request: UpgradeRequest) -
         mesh_name=mesh.name,
         osm_namespace=mesh.namespace,
         release_namespace=base.namespace,
-        old_user_values=base.values,
+        old_user_values=given.values,
         passed_values=request.values,
     )
     carried = carry_over(pinned.values, request.values, chart.schema)
@@ -105,7 +108,7 @@ def target_values(situation: Situation, chart: Chart, request: UpgradeRequest) -
     ]
     findings = [
         *by_hand.findings,
-        *dropped_findings(carried.dropped, release, chart.version, base.values),
+        *dropped_findings(carried.dropped, release, chart.version, given.values),
         *unread_values(request.values, chart.values, release),
         *translated.findings,
     ]

@@ -16,7 +16,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_object import mesh_config_kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_schema import spec_schema, validate
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import ready_endpoints
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.unknown_fields import bootstrap_settled
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.unknown_fields import bootstrap_rolled_out, bootstrap_settled
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.value_keys import advice
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.versions import Minor, parse
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
@@ -45,12 +45,12 @@ class Waits:
         self._progress = progress
         self._redactor = redactor or Redactor()
 
-    def for_mesh_config(self, spec: Mapping[str, Any], version: str, look: Callable[[], Mesh]) -> None:
+    def for_mesh_config(self, spec: Mapping[str, Any], version: str, look: Callable[[], Mesh], *, or_rolled_out: bool = False) -> None:
         """Wait until the live CRD knows every field of ``spec`` (an older one would prune it) and there is a MeshConfig.
 
         A MeshConfig without its last-applied annotation is rewritten by the bootstrap that adds it, through Go types that leave zeros out:
         what is written before that is lost again. What is still missing when the bootstrap of ``version`` has long settled will never
-        come and is not waited for.
+        come and is not waited for; ``or_rolled_out`` says that it is enough when that bootstrap is rolled out.
 
         osm-bootstrap brings the CRD when its new pod starts, before the other Deployments have rolled out; new pods get no
         ``osm-init`` until the fields are there, so the interval is short.
@@ -66,7 +66,8 @@ class Waits:
             config = self._api.get_or_none(mesh_config_kind(product), product.mesh_config_name, self._mesh.namespace, metadata_only=True)
             if config is not None and annotates_mesh_config(version) and _LAST_APPLIED not in (config["metadata"].get("annotations") or {}):
                 unknown.append(f"the annotation {_LAST_APPLIED}")
-            if unknown and bootstrap_settled(look(), version):
+            enough = bootstrap_rolled_out if or_rolled_out else bootstrap_settled
+            if unknown and enough(look(), version):
                 unknown = []
             return unknown if config is not None else [*unknown, str(self._mesh.mesh_config_ref)]
 
@@ -164,7 +165,6 @@ class Waits:
             msg,
             object=ref,
             why="; ".join([*faults, *unread]),
-            state="the steps listed as done are done; the pods that served before still do where the Deployment keeps them",
             next="; ".join([*dict.fromkeys(trouble.remedy for trouble in found.troubles[:_SHOWN]), last]),
             details={"diagnosis": [trouble.as_dict() for trouble in found.troubles], "not_looked_at": [*found.unread]},
         )

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import MergeResult, gaps, merge
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import MergeResult, gaps, lost_settings, merge
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import FSM, OSM, OSM_EDGE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.tests.unit.osm.presets import PRESET_1_1, PRESET_1_2, PRESET_1_3, Spec, installed
 
 # A slow machine is no failure.
@@ -408,3 +409,12 @@ def test_an_identity_that_every_rendering_makes_anew_is_left_alone() -> None:
     result = merge({"clusterSet": {"uid": "a"}}, {"clusterSet": {"uid": "b"}}, {"clusterSet": {"uid": "c"}}, None, FSM)
     assert result == ({"clusterSet": {"uid": "a"}}, [], [])
     assert merge({"clusterSet": {}}, None, {"clusterSet": {"uid": "c"}}, None, FSM).spec == {"clusterSet": {"uid": "c"}}
+
+
+def test_what_an_older_version_does_not_know_is_named_before_it_is_lost() -> None:
+    live = installed(PRESET_1_3)
+    live["traffic"]["interceptionMode"] = "ebpf"
+    found = lost_settings(live, PRESET_1_3, PRESET_1_2, "1.2.3", ObjectRef("MeshConfig", "osm-mesh-config"))
+    assert [finding.code for finding in found] == ["setting-lost"]
+    assert 'traffic.interceptionMode: "ebpf" is lost, 1.2.3' in found[0].what
+    assert lost_settings(installed(PRESET_1_3), PRESET_1_3, PRESET_1_2, "1.2.3", ObjectRef("MeshConfig", "x")) == []

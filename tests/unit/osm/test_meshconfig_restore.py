@@ -37,7 +37,7 @@ specs = st.dictionaries(
 
 
 def back(live: dict[str, Any]) -> MergeResult:
-    return restore(live, SAVED, WRITTEN, CONFIG)
+    return restore(live, SAVED, [WRITTEN], CONFIG)
 
 
 def test_what_the_upgrade_wrote_is_put_back() -> None:
@@ -53,6 +53,13 @@ def test_what_the_upgrade_wrote_is_put_back() -> None:
 
 def test_an_upgrade_that_did_not_come_to_the_meshconfig_leaves_nothing_to_do() -> None:
     assert back(SAVED).changes == []
+
+
+def test_what_an_earlier_run_of_the_same_upgrade_wrote_is_put_back_too() -> None:
+    earlier = {**WRITTEN, "observability": {"osmLogLevel": "warn"}}
+    later = {**WRITTEN, "observability": {"osmLogLevel": "debug"}}
+    for live in (earlier, later):
+        assert restore(live, SAVED, [later, earlier], CONFIG).spec == SAVED
 
 
 def test_somebodys_edit_since_stays_and_is_told() -> None:
@@ -80,14 +87,14 @@ def test_zeros_that_a_typed_client_wrote_go() -> None:
 
 @given(specs, specs)
 def test_restoring_what_was_written_gives_what_was_saved(saved: dict[str, Any], written: dict[str, Any]) -> None:
-    assert restore(written, saved, written, CONFIG).spec == saved
+    assert restore(written, saved, [written], CONFIG).spec == saved
 
 
 @given(specs, specs, specs)
 def test_a_nonzero_value_that_is_neither_saved_nor_written_is_never_lost(
     live: dict[str, Any], saved: dict[str, Any], written: dict[str, Any]
 ) -> None:
-    result = restore(live, saved, written, CONFIG).spec
+    result = restore(live, saved, [written], CONFIG).spec
     for section, fields in live.items():
         for field, value in fields.items():
             known = [spec.get(section, {}).get(field) for spec in (saved, written)]
@@ -98,4 +105,4 @@ def test_a_nonzero_value_that_is_neither_saved_nor_written_is_never_lost(
 @given(specs, specs)
 def test_the_way_there_and_back_through_the_merge_loses_nothing(live: dict[str, Any], preset: dict[str, Any]) -> None:
     written = merge(live, None, preset, None, OSM_EDGE).spec
-    assert restore(written, live, written, CONFIG).spec == live
+    assert restore(written, live, [written], CONFIG).spec == live

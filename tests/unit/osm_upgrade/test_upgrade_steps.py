@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import ReplicaSetFacts
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_object import merge_patch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_steps import (
+    bootstrap_steps,
     control_plane_steps,
     finish_steps,
     mesh_config_steps,
@@ -171,3 +172,13 @@ def test_the_merge_patch_makes_after_of_before(before: dict, after: dict) -> Non
 @given(SPECS)
 def test_equal_specs_need_no_patch(spec: dict) -> None:
     assert merge_patch(spec, spec) == {}
+
+
+def test_a_bootstrap_whose_definition_was_overwritten_starts_anew() -> None:
+    knows = {"properties": {"traffic": {"properties": {"interceptionMode": {}}}, "pluginChains": {}}}
+    older = {"properties": {"traffic": {"properties": {"enableEgress": {}}}}}
+    assert bootstrap_steps(replace(upgraded(), mesh_config_schema=knows)) == []
+    (step,) = bootstrap_steps(replace(upgraded(), mesh_config_schema=older))
+    assert (step.id, step.risk) == ("restart:Deployment/osm-system/osm-bootstrap", "none")
+    assert "traffic.interceptionMode" in step.why
+    assert bootstrap_steps(replace(state(), mesh_config_schema=older)) == [], "the newer bootstrap does not run yet"
