@@ -161,22 +161,24 @@ EXAMPLES = r"""
       traffic:
         enableEgress: false
 
+- name: Go back one minor version on purpose
+  meshops.lifecycle.mesh_upgrade:
+    chart_version: 1.2.3
+    allow_downgrade: true
+
 - name: Upgrade, and return to the version before if anything fails
   meshops.lifecycle.mesh_upgrade:
     chart_version: 1.3.9
     rollback_on_failure: true
     timeout: 900
 
-- name: Go back one minor version on purpose
-  meshops.lifecycle.mesh_upgrade:
-    chart_version: 1.2.3
-    allow_downgrade: true
-
-- name: Upgrade a mesh whose MeshConfig is kept in a repository, with the fields that 1.3 cannot work without
+- name: Change nothing in the MeshConfig but what is given here, because the rest of it is kept in a repository
   meshops.lifecycle.mesh_upgrade:
     chart_version: 1.3.9
     mesh_config_policy: preserve
-    mesh_config: "{{ lookup('ansible.builtin.file', 'meshconfig-1.3.yml') | from_yaml }}"
+    mesh_config:
+      observability:
+        osmLogLevel: warn
 """
 
 RETURN = r"""

@@ -33,8 +33,8 @@ REPOSITORY = "https://charts.example.com/mesh"
 
 @pytest.fixture(scope="module")
 def repository() -> Iterator[str]:
-    """URL of a repository with the chart that the examples upgrade to."""
-    with ChartRepository(["osm-edge-1.3.9"]) as charts:
+    """URL of a repository with the charts that the examples go to."""
+    with ChartRepository(["osm-edge-1.2.3", "osm-edge-1.3.9"]) as charts:
         yield charts.url
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,25 @@ def rendered(mesh: MeshCluster, connection: Connection, version: str, **values: 
     return helm.template("osm", mesh.chart(version), NAMESPACE, {"osm": values}, deadline=Deadline(30), kube_version="1.34.0")
 
 
-def test_an_image_of_another_version_ends_the_wait_early(old_mesh: MeshCluster, tmp_path: Path) -> None:
-    """The program of 1.1 does not know the parameters of chart 1.3: waiting three minutes for it would be in vain."""
+def test_an_image_of_another_version_is_refused(old_mesh: MeshCluster) -> None:
+    result = old_mesh.upgrade(values={"osm": {"image": {"tag": "1.1.1"}}})
+    assert_told(result, "osm-edge-bootstrap:1.1.1 with the command line of 1.3.9", "osm.image.tag", cluster=old_mesh.cluster)
+    assert {refusal["code"] for refusal in result["refusals"]} == {"image-mismatch"}
+
+
+def test_a_program_that_does_not_know_its_parameters_ends_the_wait_early(old_mesh: MeshCluster, tmp_path: Path) -> None:
+    """An image whose tag does not tell that it is another program: waiting three minutes for it would be in vain."""
+    chart = tmp_path / "in-house"
+    shutil.copytree(old_mesh.chart("1.3.9"), chart)
+    template = chart / "templates" / "osm-bootstrap.yaml"
+    text = template.read_text(encoding="utf-8")
+    template.write_text(
+        text.replace("            - --osm-namespace\n", "            - --in-house\n            - --osm-namespace\n"), encoding="utf-8"
+    )
     progress = tmp_path / "progress.jsonl"
     progress.touch()
     started = time.monotonic()
-    process = old_mesh.start_upgrade(timeout=180, values={"osm": {"image": {"tag": "1.1.1"}}}, tmpdir=tmp_path)
+    process = old_mesh.start_upgrade(timeout=180, chart_ref=str(chart), tmpdir=tmp_path)
     output, _errors = process.communicate(timeout=120)
     assert time.monotonic() - started < 90
     result = json.loads(output)

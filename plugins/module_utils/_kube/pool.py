@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kubeconfig import Access, private_file
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
+
+_PROTOCOLS = ["http/1.1"]
 
 
 def pool_manager(access: Access, sources: str, proxy_headers: Mapping[str, Any], directory: str, parallel: int) -> Any:
@@ -29,6 +31,10 @@ def pool_manager(access: Access, sources: str, proxy_headers: Mapping[str, Any],
         context = urllib3.util.ssl_.create_urllib3_context(cert_reqs=required)
         # Python 3.13 asks for all of RFC 5280's formalities. Go (kubectl, helm) does not, and the CAs of many clusters lack some.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        # urllib3 sets the same protocols on the shared context again for every connection, which frees what another thread's
+        # handshake is just copying: now and then the server was sent nonsense ("tlsv1 alert decode error").
+        context.set_alpn_protocols(_PROTOCOLS)
+        context.set_alpn_protocols = _set_already  # type: ignore[method-assign]
         _load(context, access, sources, directory)
         arguments |= {"ssl_context": context, "cert_reqs": required}
         if not access.verify:
@@ -43,6 +49,10 @@ def pool_manager(access: Access, sources: str, proxy_headers: Mapping[str, Any],
         return SOCKSProxyManager(access.proxy, **arguments)
     headers = urllib3.util.make_headers(**proxy_headers) if proxy_headers else None
     return urllib3.ProxyManager(access.proxy, proxy_headers=headers, **arguments)
+
+
+def _set_already(alpn_protocols: Iterable[str]) -> None:
+    """Change nothing: these are the protocols that the context has."""
 
 
 def _load(context: ssl.SSLContext, access: Access, sources: str, directory: str) -> None:
