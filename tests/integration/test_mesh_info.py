@@ -539,7 +539,8 @@ def test_upgrade_that_failed_half_way_and_uninstallation_that_left_things(mesh: 
     """What plain helm makes of an upgrade to 1.3 and of an uninstallation without its hook. The last test: nothing is put back."""
     with pytest.raises(SandboxError, match="field is immutable"):
         mesh.helm("upgrade", "osm", str(paths.CHARTS / "osm-edge-1.3.9"), "-n", "osm-system", "--reset-then-reuse-values")
-    result = eventually(mesh, lambda seen: len(seen["meshes"][0]["crds"]) == 19)
+    # The old injector serves until the new one is ready.
+    result = eventually(mesh, lambda seen: len(seen["meshes"][0]["crds"]) == 19 and seen["meshes"][0]["rolled_out"])
     found = result["meshes"][0]
     assert found["versions"]["control_plane"] == {"osm-bootstrap": "1.3.9", "osm-controller": "1.2.3", "osm-injector": "1.3.9"}
     assert (found["version"], found["versions"]["chart"], found["release"]["status"]) == ("1.2.3", "1.3.9", "failed")
