@@ -9,19 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import Helm, parse_manifest
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CRD
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.release_status import mark_failed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import Release, read_release, secret_name
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.blocking_edits import blocking_edits
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.definitions import MIGRATE, definition_steps, stored_otherwise
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.definitions_apply import read_definitions
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import discover
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.drift_read import edits_by_hand
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.escalation import escalation
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.helm_state import ACTION, ROLLBACK, base_revision, helm_state
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import MergeResult, lost_settings, merge
@@ -30,13 +27,12 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import Spec
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import custom_resource
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.selection import select_mesh
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.server_check import ask_server
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.surge import surge_findings
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.unknown_fields import bootstrap_settled, without_unknown
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_apply import Writer
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_goal import Goal
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_memory import Memory, memory_of, remembered
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_proof import unproven
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_questions import Answer, ask_cluster
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_refusals import (
     NOTHING_WRITTEN,
     image_refusals,
@@ -64,23 +60,13 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_wai
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.versions import is_downgrade
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Refused
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Phase, Procedure
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Guard, Phase, Procedure
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.redact import Redactor
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission, Step
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.room import Room
 
 NAME = "mesh_upgrade"
-
-
-class Answer(NamedTuple):
-    """What the cluster says to the objects that Helm would write; ``missing`` are permissions that only a dry run shows."""
-
-    refusals: tuple[Refusal, ...]
-    findings: tuple[Finding, ...]
-    missing: tuple[Permission, ...]
 
 
 class MeshUpgrade:
@@ -113,7 +99,7 @@ class MeshUpgrade:
         self._redactor = redactor
         self._first_look: tuple[Observed, Mesh] | None = (observed, mesh)
         self._left_pending: str | None = None
-        self._bases: dict[tuple[str, int], Release] = {}
+        self._read: dict[tuple[str, int], Release] = {}
         self._parsed: dict[tuple[str, int], list[dict[str, Any]]] = {}
         self._answers: dict[tuple[str, int], Answer] = {}
         self._latest: tuple[TargetValues, TargetChart] | None = None
@@ -128,15 +114,18 @@ class MeshUpgrade:
         """Return the upgrade as a procedure."""
         waits = Waits(self._api, self._mesh, self._deadline, self._progress, self._redactor)
 
-        def before_bootstrap() -> None:
+        def before_bootstrap(_guard: Guard) -> None:
             if not self._comes_back():
                 waits.for_mesh_config(self._wanted_spec(), self._goal.app_version, lambda: self._look()[1], or_rolled_out=True)
 
-        def before_mesh_config() -> None:
+        def before_mesh_config(guard: Guard) -> None:
             if self._comes_back():
                 # The other bootstrap writes its definitions first, so that what they lack is gone when the MeshConfig is put back.
-                waits.for_rollouts(self._rendered_names(), self._keep_migrated)
+                waits.for_rollouts(self._rendered_names(), lambda: self._keep_migrated(guard))
             waits.for_mesh_config(self._wanted_spec(), self._goal.app_version, lambda: self._look()[1])
+
+        def before_finish(_guard: Guard) -> None:
+            waits.for_rollouts(self._rendered_names())
 
         return Procedure(
             name=NAME,
@@ -147,7 +136,7 @@ class MeshUpgrade:
                 Phase("control_plane", control_plane_steps, self._apply, self._dry_run),
                 Phase("bootstrap", bootstrap_steps, self._apply, enter=before_bootstrap),
                 Phase("mesh_config", mesh_config_steps, self._apply, self._dry_run, enter=before_mesh_config),
-                Phase("finish", finish_steps, self._apply, self._dry_run, enter=lambda: waits.for_rollouts(self._rendered_names())),
+                Phase("finish", finish_steps, self._apply, self._dry_run, enter=before_finish),
             ),
             refuse=lambda state: state.refusals,
             findings=lambda state: [*state.carried, *definition_remarks(state), *(state.merge.findings if state.merge else ())],
@@ -241,32 +230,13 @@ class MeshUpgrade:
         state = replace(state, definitions=read_definitions(self._api, product, version, state.definitions))
         key = (situation.base.name, situation.base.revision)
         if key not in self._answers:
-            self._answers[key] = self._ask(state, situation)
+            self._answers[key] = ask_cluster(self._api, state, situation, self._room)
         answer = self._answers[key]
         return replace(
             state,
             target=replace(state.target, permissions=(*state.target.permissions, *answer.missing)),
             refusals=(*state.refusals, *answer.refusals, *definition_problems(state)),
             carried=(*state.carried, *answer.findings),
-        )
-
-    def _ask(self, state: UpgradeState, situation: Situation) -> Answer:
-        """Ask about the rendered objects, what was changed by hand in those that they replace, and whether there is room for their pods."""
-        api, mesh, manifests, namespace = self._api, state.mesh, state.target.manifests, situation.base.namespace
-        says = ask_server(api, manifests, namespace, situation.before)
-        # Helm's rollback compares with the newest revision, its upgrade with the deployed one.
-        workloads = [*mesh.deployments, *mesh.daemon_sets]
-        compared, other = situation.before, situation.attempted
-        if state.target.revision and situation.attempted:
-            compared, other = situation.attempted, situation.before
-        return Answer(
-            refusals=(*says.refusals, *blocking_edits(workloads, compared, manifests, mesh.namespace)),
-            findings=(
-                *says.findings,
-                *edits_by_hand(api, mesh, compared, manifests, other),
-                *(surge_findings(self._room(), manifests, workloads, mesh.namespace, mesh.product) if self._room is not None else ()),
-            ),
-            missing=escalation(api, manifests, namespace),
         )
 
     def _look(self) -> tuple[Observed, Mesh]:
@@ -282,21 +252,20 @@ class MeshUpgrade:
         revision = base_revision(mesh.release_history)
         if mesh.release is None or revision is None:
             raise self._no_release(mesh)
-        if revision == mesh.release.revision:
-            return mesh.release
-        key = (mesh.release.name, revision)
-        if key not in self._bases:
-            self._bases[key] = read_release(self._api, mesh.release.namespace, mesh.release.name, revision)
-        return self._bases[key]
+        return self._revision(mesh.release, revision)
+
+    def _revision(self, known: Release, number: int) -> Release:
+        """Return a revision of the release that ``known`` is one of; another one is read once."""
+        if number == known.revision:
+            return known
+        key = (known.name, number)
+        if key not in self._read:
+            self._read[key] = read_release(self._api, known.namespace, *key)
+        return self._read[key]
 
     def _values_base(self, base: Release, memory: Memory) -> Release:
         """Return the revision whose values are carried over: that before the first write, not what a run that failed gave the release."""
-        if memory.revision in (0, base.revision):
-            return base
-        key = (base.name, memory.revision)
-        if key not in self._bases:
-            self._bases[key] = read_release(self._api, base.namespace, *key)
-        return self._bases[key]
+        return self._revision(base, memory.revision or base.revision)
 
     def _manifests(self, release: Release) -> list[dict[str, Any]]:
         """Return the objects of a revision, read once."""
@@ -313,10 +282,7 @@ class MeshUpgrade:
         ran = [info.revision for info in mesh.release_history if info.status in ("deployed", "superseded")]
         if mesh.release is None or not ran or min(ran) == mesh.release.revision:
             return None
-        key = (mesh.release.name, min(ran))
-        if key not in self._bases:
-            self._bases[key] = read_release(self._api, mesh.release.namespace, *key)
-        return rendered_preset(self._manifests(self._bases[key]), mesh.product.preset_config_map)
+        return rendered_preset(self._manifests(self._revision(mesh.release, min(ran))), mesh.product.preset_config_map)
 
     def _no_release(self, mesh: Mesh) -> Refused:
         return Refused(
@@ -369,7 +335,7 @@ class MeshUpgrade:
             mark_failed(self._api, step.object.namespace, self._left_pending, "the run that began it was killed")
         return self._writer().apply(step)
 
-    def _keep_migrated(self) -> None:
+    def _keep_migrated(self, guard: Guard) -> None:
         """Migrate again what a newer bootstrap, started for the last time, has set back to its own storage version meanwhile."""
         product, version = self._mesh.product, self._goal.app_version
         read = {name: self._api.get_or_none(CRD, name) for name in stored_otherwise(product, version)}
@@ -377,6 +343,7 @@ class MeshUpgrade:
         for step in definition_steps(product, version, live):
             if step.action == MIGRATE:
                 self._progress(f"mesh_config: {step.object.name} is stored in a version that {version} does not know, migrating it")
+                guard()
                 self._writer().apply(step)
 
     def _dry_run(self, step: Step) -> None:

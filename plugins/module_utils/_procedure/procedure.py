@@ -10,15 +10,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import PhasePlan, Plan, Refusal
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step, StepOutcome
 
 Observed = TypeVar("Observed")
 
+# Raises when there must be no write (the Lease is lost); asked before each.
+Guard = Callable[[], None]
+# Does all steps of a phase in its own order and time; returns what became of each, in the order of the steps, and the failure.
+Runner = Callable[[Sequence[Step], Guard], tuple[list[StepOutcome], LifecycleError | None]]
+
 
 def _at_once() -> None:
+    """Settle without waiting for anything."""
+
+
+def _enter_at_once(_guard: Guard) -> None:
     """Enter a phase without waiting for anything."""
 
 
@@ -27,17 +37,24 @@ class Phase(Generic[Observed]):
     """A set of steps that can be planned together.
 
     ``plan`` is pure. ``apply`` makes one step's change and returns a short message; it raises WriteConflict when the object
-    is not in the state that the step was planned on, and any other LifecycleError when it failed.
+    is not in the state that the step was planned on, and any other LifecycleError when it failed. A phase whose steps are not
+    independent of each other in time (a rollout at a pace) has ``run`` instead, and asks its guard before every write.
     ``dry_run`` asks the server whether it would accept the step. ``enter`` waits, bounded, for what the phase needs before
-    it is planned on entry (for instance until a CRD knows a field), and raises when that does not come; the first phase has
-    no entry, it is planned before the run begins.
+    it is planned on entry (for instance until a CRD knows a field), and raises when that does not come; should it have to write,
+    it asks its guard first. The first phase has no entry, it is planned before the run begins.
     """
 
     name: str
     plan: Callable[[Observed], Sequence[Step]]
-    apply: Callable[[Step], str]
+    apply: Callable[[Step], str] | None = None
     dry_run: Callable[[Step], None] | None = None
-    enter: Callable[[], None] = _at_once
+    enter: Callable[[Guard], None] = _enter_at_once
+    run: Runner | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a phase that nobody or two could do."""
+        if (self.apply is None) is (self.run is None):
+            raise ValueError(f"phase {self.name} needs either apply or run")
 
 
 @dataclass(frozen=True)

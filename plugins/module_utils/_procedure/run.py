@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic
 
@@ -86,7 +87,7 @@ def run(procedure: Procedure[Observed], controls: Controls) -> Report[Observed]:
         refuse_unapproved(plan, record, controls.expected_plan_id)
         missing = _check_permissions(plan, controls, report)
         if controls.check:
-            _simulate(procedure, plan, missing, report)
+            _simulate(procedure, plan, missing, report, controls.parallel)
         elif plan.steps or record is not None:
             with Lease(controls.lease, controls.holder, deadline=controls.deadline, on_wait=controls.progress.line) as lease:
                 _apply(procedure, controls, lease, report)
@@ -128,26 +129,32 @@ def _check_permissions(plan: Plan, controls: Controls, report: Report[Observed])
     return missing
 
 
-def _simulate(procedure: Procedure[Observed], plan: Plan, missing: Sequence[Permission], report: Report[Observed]) -> None:
+def _simulate(procedure: Procedure[Observed], plan: Plan, missing: Sequence[Permission], report: Report[Observed], parallel: int) -> None:
     """Check mode: server-side dry run of every step that allows it.
 
     The API server wants the permission to write for a dry run too, so a user who may only read gets those steps unchecked.
     """
-    phases = {phase.name: phase for phase in procedure.phases}
-    for phase_plan in plan.phases:
-        for step in phase_plan.steps:
-            dry_run = phases[phase_plan.name].dry_run
-            lacking = [permission for permission in step.permissions if permission in missing]
-            simulated = step.simulated or (f"this user may not {lacking[0]}" if lacking else "")
+    dry_runs = {phase.name: phase.dry_run for phase in procedure.phases}
+    todo = [(phase.name, step) for phase in plan.phases for step in phase.steps]
+
+    def simulate(phase: str, step: Step) -> StepOutcome:
+        dry_run = dry_runs[phase]
+        lacking = [permission for permission in step.permissions if permission in missing]
+        simulated = step.simulated or (f"this user may not {lacking[0]}" if lacking else "")
+        if dry_run is not None and not simulated:
+            dry_run(step)
+        return StepOutcome(step.id, phase, "would_do", message=simulated and f"simulated: {simulated}")
+
+    with ThreadPoolExecutor(max_workers=max(1, parallel)) as pool:
+        futures = [pool.submit(simulate, *item) for item in todo]
+        for (phase, step), future in zip(todo, futures, strict=True):
             try:
-                if dry_run is not None and not simulated:
-                    dry_run(step)
+                report.outcomes.append(future.result())
             except LifecycleError as error:
+                pool.shutdown(cancel_futures=True)
                 error.object = error.object or step.object
-                report.outcomes.append(StepOutcome(step.id, phase_plan.name, "failed", message=str(error)))
+                report.outcomes.append(StepOutcome(step.id, phase, "failed", message=str(error)))
                 raise
-            message = simulated and f"simulated: {simulated}"
-            report.outcomes.append(StepOutcome(step.id, phase_plan.name, "would_do", message=message))
 
 
 def _apply(procedure: Procedure[Observed], controls: Controls, lease: Lease, report: Report[Observed]) -> None:
@@ -170,7 +177,7 @@ def _apply(procedure: Procedure[Observed], controls: Controls, lease: Lease, rep
     for number, phase in enumerate(procedure.phases):
         planned = plan.phases[number]
         if number:
-            phase.enter()
+            phase.enter(lease.check)
             observed = procedure.observe(record)
         steps = tuple(phase.plan(observed))
         refuse_more_risk(planned, steps)
@@ -207,7 +214,32 @@ def _run_phase(
     lease: Lease,
     report: Report[Observed],
 ) -> None:
-    """Apply the steps of one phase and note what became of each."""
+    """Do the steps of one phase and note what became of each."""
+    if not steps:
+        return
+    started = time.monotonic()
+    outcomes: list[StepOutcome] = []
+    failure: LifecycleError | None = None
+    if phase.run is not None:
+        outcomes, failure = phase.run(steps, lease.check)
+    elif phase.apply is not None:
+        outcomes, failure = _apply_steps(procedure, phase, phase.apply, steps, record, controls, lease)
+    report.outcomes += outcomes
+    if failure is not None:
+        raise failure
+    controls.progress.line(f"{phase.name}: {len(steps)} of {len(steps)} steps in {time.monotonic() - started:.1f} s")
+
+
+def _apply_steps(
+    procedure: Procedure[Observed],
+    phase: Phase[Observed],
+    apply: Callable[[Step], str],
+    steps: tuple[Step, ...],
+    record: Record,
+    controls: Controls,
+    lease: Lease,
+) -> tuple[list[StepOutcome], LifecycleError | None]:
+    """Apply independent steps concurrently."""
 
     def guard(step: Step) -> None:
         lease.check()
@@ -219,21 +251,15 @@ def _run_phase(
                 next="run the same command again: it goes on from here (with a larger timeout)",
             )
 
-    def apply(step: Step) -> str:
+    def tell_and_apply(step: Step) -> str:
         controls.progress.line(f"{phase.name}: {step.action} {step.object}")
-        return phase.apply(step)
+        return apply(step)
 
     def plan_again(step: Step) -> Step | None:
         fresh = {candidate.id: candidate for candidate in phase.plan(procedure.observe(record))}
         return fresh.get(step.id)
 
-    started = time.monotonic()
-    outcomes, failure = apply_steps(phase.name, steps, guard, apply, plan_again, controls.parallel)
-    report.outcomes += outcomes
-    if failure is not None:
-        raise failure
-    if steps:
-        controls.progress.line(f"{phase.name}: {len(steps)} of {len(steps)} steps in {time.monotonic() - started:.1f} s")
+    return apply_steps(phase.name, steps, guard, tell_and_apply, plan_again, controls.parallel)
 
 
 def _prove(procedure: Procedure[Observed], report: Report[Observed]) -> None:

@@ -281,3 +281,18 @@ def test_a_lost_lease_stops_before_the_next_write(clock: Clock) -> None:
     # The Lease is still its own, so it is let go.
     assert [write.object for write in server.of("first")] == [LEASE, RECORD, app("a"), LEASE]
     assert error.value.why == "it could not be renewed for 10 s"
+
+
+def test_a_lost_lease_stops_a_phase_that_writes_while_it_is_entered(clock: Clock) -> None:
+    server = server_with(APPS)
+    toy = Toy(Client(server, "first"))
+
+    def long() -> None:
+        clock.now += 11
+
+    toy.while_entering = long
+    with pytest.raises(LifecycleError, match="Lease was lost") as error:
+        run(toy.procedure(), toy.controls())
+    assert toy.entered == ["history"]
+    assert HISTORY not in server.objects
+    assert [step["outcome"] for step in error.value.details["steps"]] == ["done", "done", "not_run"]

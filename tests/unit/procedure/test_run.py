@@ -8,20 +8,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, LifecycleError, NotProven, Refused
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import (
+    Interrupted,
+    LifecycleError,
+    NotProven,
+    Refused,
+    StepFailed,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Guard, Phase, Procedure, Runner
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.progress import Progress
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.run import run
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission, Step
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission, Step, StepOutcome
 from ansible_collections.meshops.lifecycle.tests.unit.procedure.toy_cluster import LEASE, RECORD, Client
-from ansible_collections.meshops.lifecycle.tests.unit.procedure.toy_procedure import HISTORY, MAY_UPDATE, Toy, app, broken, server_with
+from ansible_collections.meshops.lifecycle.tests.unit.procedure.toy_procedure import (
+    HISTORY,
+    MAY_UPDATE,
+    Seen,
+    Toy,
+    app,
+    broken,
+    server_with,
+)
 
 APPS = {"a": 1, "b": 1, "c": 2}
 OWN = Permission("create", "coordination.k8s.io", "leases", "default")
@@ -232,6 +248,48 @@ def test_later_phases_are_entered_in_order() -> None:
     toy = Toy(Client(server_with(APPS), "first"))
     run(toy.procedure(), toy.controls())
     assert toy.entered == ["history", "cleanup"]
+
+
+def done_by_hand(toy: Toy, step: Step) -> StepOutcome:
+    """Make the change of a step as the toy's phases do it."""
+    toy.client.put(step.object, step.after or {}, step.resource_version)
+    return StepOutcome(step.id, "versions", "done")
+
+
+def with_runner(toy: Toy, runner: Runner) -> Procedure[Seen]:
+    """Return the toy's procedure whose first phase does its steps in its own way."""
+    first, *others = toy.procedure().phases
+    return replace(toy.procedure(), phases=(replace(first, apply=None, run=runner), *others))
+
+
+def test_a_phase_may_do_its_steps_in_its_own_way() -> None:
+    toy = Toy(Client(server_with(APPS), "first"))
+
+    def backwards(steps: Sequence[Step], guard: Guard) -> tuple[list[StepOutcome], LifecycleError | None]:
+        guard()
+        return [done_by_hand(toy, step) for step in reversed(steps)][::-1], None
+
+    report = run(with_runner(toy, backwards), toy.controls())
+    assert {outcome.outcome for outcome in report.outcomes} == {"done"}
+    assert report.observed.versions() == {"a": 2, "b": 2, "c": 2}
+
+
+def test_a_failure_of_such_a_phase_keeps_what_it_did() -> None:
+    toy = Toy(Client(server_with(APPS), "first"))
+
+    def half(steps: Sequence[Step], _guard: Guard) -> tuple[list[StepOutcome], LifecycleError | None]:
+        failed = StepOutcome(steps[1].id, "versions", "failed", message="no room")
+        return [done_by_hand(toy, steps[0]), failed], StepFailed("no room", object=steps[1].object)
+
+    with pytest.raises(StepFailed) as error:
+        run(with_runner(toy, half), toy.controls())
+    assert list(outcomes_of(error.value).values()) == ["done", "failed", "not_run"]
+    assert toy.entered == []
+
+
+def test_a_phase_is_done_in_exactly_one_way() -> None:
+    with pytest.raises(ValueError, match="either apply or run"):
+        Phase[object]("nobody", lambda seen: [])
 
 
 def test_progress_is_told_by_step_ids_and_counts(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.error
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Phase, Procedure
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Guard, Phase, Procedure
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.run import Controls
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission, Step
@@ -74,6 +74,7 @@ class Toy:
         self.before_apply: Callable[[Step], None] = lambda step: None
         self.dry_runs: list[str] = []
         self.entered: list[str] = []
+        self.while_entering: Callable[[], None] = lambda: None
         self.refusals: Sequence[Refusal] = ()
         self.wrong: Sequence[Finding] = ()
         self.risk_of_history: Callable[[], Any] = lambda: "low"
@@ -86,8 +87,8 @@ class Toy:
             self._observe,
             (
                 Phase("versions", self._plan_versions, self._apply, self._dry_run),
-                Phase("history", self._plan_history, self._apply, self._dry_run, lambda: self.entered.append("history")),
-                Phase("cleanup", self._plan_cleanup, self._apply, self._dry_run, lambda: self.entered.append("cleanup")),
+                Phase("history", self._plan_history, self._apply, self._dry_run, lambda guard: self._enter("history", guard)),
+                Phase("cleanup", self._plan_cleanup, self._apply, self._dry_run, lambda guard: self._enter("cleanup", guard)),
             ),
             verify=self._verify,
             refuse=lambda seen: self.refusals,
@@ -108,6 +109,12 @@ class Toy:
                 **changes,
             }
         )
+
+    def _enter(self, phase: str, guard: Guard) -> None:
+        """Wait for nothing, and do what a phase may have to write before it can begin."""
+        self.entered.append(phase)
+        self.while_entering()
+        guard()
 
     def _observe(self, record: Record | None) -> Seen:
         return Seen(self.client.snapshot(), record)
