@@ -22,12 +22,13 @@ from test_kube_api import connection_to
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import Helm
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.connection import Connection
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import DEPLOYMENT
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_room import RoomDiscovery
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import OSM_EDGE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.surge import capacity_facts, surge_findings
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.value_keys import advice
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.reading import diagnose
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.room_reading import read_room
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.room import Room
 
 Result = dict[str, Any]
 NAMESPACE = "osm-system"
@@ -51,6 +52,13 @@ def rendered(mesh: MeshCluster, connection: Connection, version: str, **values: 
     directory = Path(connection.kubeconfig_path).parent
     helm = Helm(str(binary("helm")), kubeconfig_path=connection.kubeconfig_path, directory=str(directory))
     return helm.template("osm", mesh.chart(version), NAMESPACE, {"osm": values}, deadline=Deadline(30), kube_version="1.34.0")
+
+
+def room_of(connection: Connection) -> Room:
+    """What the nodes have left."""
+    discovery = RoomDiscovery(connection.api)
+    discovery.read_cluster(data_plane=True)
+    return discovery.read_room()
 
 
 def test_an_image_of_another_version_is_refused(old_mesh: MeshCluster) -> None:
@@ -90,7 +98,7 @@ def test_no_node_has_room_and_smaller_requests_go_on(old_mesh: MeshCluster, conn
     """Told before, as a finding; told after, as the scheduler's words; and the same command with other values goes on."""
     wanted = {"osmController": {"resource": {"requests": {"cpu": "2k", "memory": "128M"}, "limits": {"cpu": "2k"}}}}
     live = [*connection.api.list(DEPLOYMENT, NAMESPACE)]
-    room = read_room(connection.api, {NAMESPACE})
+    room = room_of(connection)
     before = surge_findings(room, rendered(old_mesh, connection, "1.3.9", **wanted), live, NAMESPACE, OSM_EDGE)
     assert [(item.code, item.object.name) for item in before] == [("insufficient-capacity", "osm-controller")]
     assert "osm.osmController.resource.requests.cpu from 2000 to" in before[0].remedy
@@ -109,7 +117,7 @@ def test_a_healthy_mesh_has_no_trouble_and_its_surge_fits(old_mesh: MeshCluster,
     mark = old_mesh.cluster.mark()
     assert diagnose(api, NAMESPACE, OSM_EDGE.deployments, advice=advice(OSM_EDGE)) == ((), ())
     live = [*api.list(DEPLOYMENT, NAMESPACE)]
-    room = read_room(api, {NAMESPACE})
+    room = room_of(connection)
     ours = {event.verb for event in old_mesh.cluster.audit_since(mark) if event.user_agent.startswith("meshops")}
     assert ours == {"list"}
     facts = capacity_facts(room, live, NAMESPACE)
@@ -126,7 +134,7 @@ def test_a_cordoned_cluster(old_mesh: MeshCluster, connection: Connection) -> No
     for node in yaml.safe_load(old_mesh.cluster.kubectl("get", "nodes", "-o", "yaml"))["items"]:
         old_mesh.cluster.kubectl("cordon", node["metadata"]["name"])
     live = [*connection.api.list(DEPLOYMENT, NAMESPACE)]
-    room = read_room(connection.api, {NAMESPACE})
+    room = room_of(connection)
     found = surge_findings(room, rendered(old_mesh, connection, "1.3.9"), live, NAMESPACE, OSM_EDGE)
     assert {item.code for item in found} == {"insufficient-capacity"}
     assert all("no node may take it" in item.what for item in found)

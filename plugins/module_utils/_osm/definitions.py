@@ -143,8 +143,8 @@ def _migrating(crd: Crd) -> tuple[Permission, ...]:
     )
 
 
-def definition_refusals(product: Product, target_version: str, live: Definitions, state: str) -> list[Refusal]:
-    """Return the definitions that no step can make acceptable; ``state`` says what the cluster is like now."""
+def definition_refusals(product: Product, target_version: str, live: Definitions) -> list[Refusal]:
+    """Return the definitions that no step can make acceptable."""
     return [
         Refusal(
             "stored-version",
@@ -153,7 +153,7 @@ def definition_refusals(product: Product, target_version: str, live: Definitions
             f"{target_version} brings a definition without that version",
             f"the API server would refuse it ({product.bootstrap} then crashes), and objects cannot be rewritten as "
             f"{migration.wanted.storage}, because the definition in the cluster does not serve that",
-            state,
+            "nothing was written by this run",
             f"find out whose definition it is; when its objects are not needed, delete them and take {', '.join(migration.unknown)} out of "
             "its status.storedVersions",
         )

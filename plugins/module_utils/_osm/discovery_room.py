@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
@@ -17,8 +17,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery i
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_parts import DATA_PLANE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import PodTraits
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.requests import pod_request
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.room import PlacedPod, Room, Tally
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.room import Room, Tally
 
 APP_NAMES = frozenset(product.app_name for product in PRODUCTS)
 _APPS = frozenset(name for product in PRODUCTS for name in product.deployments)
@@ -29,15 +28,14 @@ class RoomDiscovery(Discovery):
 
     def __init__(self, api: Api) -> None:
         super().__init__(api)
-        self._tally = Tally()
-        self._own: list[PlacedPod] = []
+        self._tally = Tally(_is_of_control_plane)
 
     def read_room(self) -> Room:
         """Read the nodes; all pods are counted already."""
         if DATA_PLANE in self._unknown:
-            return Room(unread="list pods (cluster-wide)")
+            return Room(unread=self._unknown[DATA_PLANE].removeprefix("not allowed to "))
         try:
-            return self._tally.room(map(_without_images, self._api.list(NODE)))._replace(own=tuple(self._own))
+            return self._tally.room(map(_without_images, self._api.list(NODE)))
         except Forbidden as error:
             return Room(unread=error.missing or str(error))
 
@@ -48,17 +46,12 @@ class RoomDiscovery(Discovery):
 
     def _count(self, pod: dict[str, Any]) -> None:
         self._tally.add(pod)
-        if _is_of_control_plane(pod):
-            metadata, spec = pod["metadata"], pod["spec"]
-            own = PlacedPod(metadata["name"], metadata["namespace"], metadata.get("labels") or {}, spec["nodeName"], pod_request(spec))
-            self._own.append(own)
 
 
-def _is_of_control_plane(pod: dict[str, Any]) -> bool:
-    """Whether a pod holds a place on a node, and has the labels that the charts give to their own."""
+def _is_of_control_plane(pod: Mapping[str, Any]) -> bool:
+    """Whether a pod has the labels that the charts give to their own."""
     labels = pod["metadata"].get("labels") or {}
-    ended = pod.get("status", {}).get("phase") in ("Succeeded", "Failed") or "deletionTimestamp" in pod["metadata"]
-    return not ended and "nodeName" in pod["spec"] and (labels.get("app.kubernetes.io/name") in APP_NAMES or labels.get("app") in _APPS)
+    return labels.get("app.kubernetes.io/name") in APP_NAMES or labels.get("app") in _APPS
 
 
 def _without_images(node: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def surge_findings(room: Room, rendered: Iterable[Object], live: Iterable[Object
     """Return a finding for every workload whose new pods no node has room for.
 
     ``rendered`` are the manifests of the target chart, ``live`` the raw workloads of the mesh (Deployments and DaemonSets), ``room`` what
-    ``read_room(api, {namespace})`` returned. What could not be checked is an information ``capacity-not-checked``.
+    ``RoomDiscovery.read_room`` returned. What could not be checked is an information ``capacity-not-checked``.
     """
     if room.unread:
         return [_unchecked(f"it needs the permission to {room.unread}", "grant it (the documentation's planner role has it)")]

@@ -40,8 +40,7 @@ def definition_phase(state: UpgradeState) -> list[Step]:
 
 def definition_problems(state: UpgradeState) -> list[Refusal]:
     """Return the definitions that keep the target's bootstrap from starting and that no step can change."""
-    now = "nothing was written by this run"
-    return definition_refusals(state.mesh.product, state.target.app_version, state.definitions, now)
+    return definition_refusals(state.mesh.product, state.target.app_version, state.definitions)
 
 
 def definition_remarks(state: UpgradeState) -> list[Finding]:

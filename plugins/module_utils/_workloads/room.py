@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.node_fit import admits
@@ -56,7 +56,7 @@ class PlacedPod(NamedTuple):
 class Room(NamedTuple):
     """What the nodes have left.
 
-    ``own`` are the pods of the namespaces that were asked for, ``pending`` the number of pods that wait for a node. ``unread`` is the
+    ``own`` are the pods that were asked for, ``pending`` the number of pods that wait for a node. ``unread`` is the
     missing permission when nothing could be read; everything else is empty then.
     """
 
@@ -81,10 +81,10 @@ class Room(NamedTuple):
 
 
 class Tally:
-    """Counts pods as they come, keeping only sums per node and the pods of ``namespaces``."""
+    """Counts pods as they come, keeping only sums per node and those pods that are ``own``."""
 
-    def __init__(self, namespaces: Collection[str] = ()) -> None:
-        self._namespaces = frozenset(namespaces)
+    def __init__(self, own: Callable[[Object], bool]) -> None:
+        self._is_own = own
         self._used: dict[str, Amount] = {}
         self._own: list[PlacedPod] = []
         self._pending = 0
@@ -101,7 +101,7 @@ class Tally:
             return
         need = self._request(spec)
         self._used[node] = self._used.get(node, Amount()).plus(need)
-        if metadata["namespace"] in self._namespaces and not metadata.get("deletionTimestamp"):
+        if not metadata.get("deletionTimestamp") and self._is_own(pod):
             self._own.append(PlacedPod(metadata["name"], metadata["namespace"], metadata.get("labels") or {}, node, need))
 
     def _request(self, spec: Object) -> Amount:

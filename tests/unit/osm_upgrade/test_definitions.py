@@ -48,7 +48,7 @@ def installed(version: str) -> dict[str, CustomResource]:
 @pytest.mark.parametrize(("before", "after"), [("1.1.3", "1.2.3"), ("1.2.3", "1.3.9"), ("1.3.0", "1.3.9"), ("1.2.3", "1.1.3")])
 def test_most_ways_need_nothing(before: str, after: str) -> None:
     assert definition_steps(OSM_EDGE, after, installed(before)) == []
-    assert definition_refusals(OSM_EDGE, after, installed(before), "") == []
+    assert definition_refusals(OSM_EDGE, after, installed(before)) == []
 
 
 def test_a_definition_without_labels_gets_one_before_the_bootstrap_crashes_on_it() -> None:
@@ -68,7 +68,7 @@ def test_traffic_splits_are_rewritten_for_a_version_that_knows_only_older_ones(s
     assert step.id == f"migrate_storage:CustomResourceDefinition/{SPLITS}"
     assert step.desired == {"storage": "v1alpha2"}
     assert "v1alpha4" in step.why
-    assert definition_refusals(OSM_EDGE, "1.2.3", cluster, "") == []
+    assert definition_refusals(OSM_EDGE, "1.2.3", cluster) == []
 
 
 def test_somebody_elses_stored_version_that_is_not_served_is_refused_with_its_owner() -> None:
@@ -77,7 +77,7 @@ def test_somebody_elses_stored_version_that_is_not_served_is_refused_with_its_ow
         versions=("v1alpha1",), storage="v1alpha1", stored=("v1alpha1",), labels={"app.kubernetes.io/name": "smi-adapter"}
     )
     assert definition_steps(OSM_EDGE, "1.3.9", cluster) == []
-    (refusal,) = definition_refusals(OSM_EDGE, "1.3.9", cluster, "nothing was written")
+    (refusal,) = definition_refusals(OSM_EDGE, "1.3.9", cluster)
     assert refusal.code == "stored-version"
     assert "belongs to smi-adapter" in refusal.what
     assert "v1alpha1" in refusal.next

@@ -50,7 +50,7 @@ def workload(name: str, cpu: str = "", memory: str = "", *, kind: str = "Deploym
 
 def room(nodes: list[Object], pods: list[Object]) -> Room:
     """What these nodes have left."""
-    tally = Tally({NAMESPACE})
+    tally = Tally(lambda item: item["metadata"]["namespace"] == NAMESPACE)
     for item in pods:
         tally.add(item)
     return tally.room(nodes)

@@ -10,12 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import NODE, POD
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.redact import MASK, Redactor
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.reading import Diagnosis, diagnose
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.room_reading import read_room
-from ansible_collections.meshops.lifecycle.tests.unit.kube.conftest import Reply, Request, ScriptedServer, failure
-from ansible_collections.meshops.lifecycle.tests.unit.workloads import capacity_objects
+from ansible_collections.meshops.lifecycle.tests.unit.kube.conftest import ScriptedServer, failure
 from ansible_collections.meshops.lifecycle.tests.unit.workloads.scripted_namespace import NAMESPACE, Namespace
 from ansible_collections.meshops.lifecycle.tests.unit.workloads.test_crash_log import CLI
 from ansible_collections.meshops.lifecycle.tests.unit.workloads.troubled_pods import (
@@ -142,39 +139,3 @@ def test_many_crashing_pods_cost_a_bounded_number_of_logs(server: ScriptedServer
     diagnosis = found(server, Namespace(deployments=[deployment("osm-injector")], pods=pods))
     assert len(diagnosis.troubles) == 30
     assert sum(request.path.endswith("/log") for request in server.requests) == 8
-
-
-# Capacity
-
-
-def test_room_is_read_in_pages(server: ScriptedServer) -> None:
-    pages = {
-        "": ([capacity_objects.pod("a", "n1", "500m")], "more"),
-        "more": ([capacity_objects.pod("b", "n1", "100m", namespace="shop")], ""),
-    }
-
-    def answer(request: Request) -> Reply:
-        if request.path == NODE.path():
-            return Reply(200, {"metadata": {}, "items": [capacity_objects.node("n1")]})
-        items, token = pages[request.query.get("continue", "")]
-        return Reply(200, {"metadata": {"continue": token}, "items": items})
-
-    server.answer = answer
-    room = read_room(server.api(), {"osm-system"})
-    assert room.nodes[0].free.cpu == 1400
-    assert [pod.name for pod in room.own] == ["a-1"]
-    assert [request.path for request in server.requests] == [NODE.path(), POD.path(), POD.path()]
-    assert server.requests[1].query["fieldSelector"] == "status.phase!=Succeeded,status.phase!=Failed"
-
-
-@pytest.mark.parametrize("resource", ["nodes", "pods"])
-def test_room_that_may_not_be_read(server: ScriptedServer, resource: str) -> None:
-    def answer(request: Request) -> Reply:
-        if request.path.endswith(resource):
-            message = f'{resource} is forbidden: User "u" cannot list resource "{resource}" in API group "" at the cluster scope'
-            return failure(403, "Forbidden", message)
-        return Reply(200, {"metadata": {}, "items": []})
-
-    server.answer = answer
-    room = read_room(server.api())
-    assert (room.unread, room.nodes) == (f"list {resource} cluster-wide", ())
