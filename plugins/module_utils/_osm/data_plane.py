@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.injection import (
     DesiredSidecar,
@@ -22,23 +22,11 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.injection i
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, NamespaceFacts, Observed, PodTraits
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_merge import gaps
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import Verdict
 
 # The Go type of a driver misspells this key, so osm-bootstrap loses it when it writes the preset into a MeshConfig
 # (osm-edge v1.3.9 pkg/apis/config/v1alpha2/mesh_config.go).
 _LOST_AT_INSTALLATION = ".sidecarWindowsImage"
-
-State = Literal["current", "stale", "missing", "unexpected", "outside"]
-
-
-class Verdict(NamedTuple):
-    """What is to be said about the sidecar of a pod.
-
-    ``current``: has the sidecar that it would get today. ``stale``: has another one, ``reason`` says which.
-    ``missing``: would get one and has none. ``unexpected``: has one and would get none. ``outside``: neither has nor gets one.
-    """
-
-    state: State
-    reason: str = ""
 
 
 class StaleWorkload(NamedTuple):

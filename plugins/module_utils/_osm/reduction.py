@@ -130,13 +130,19 @@ def preset_spec(config_map: Object | None) -> dict[str, Any] | None:
 
 def pod_traits(pod: Object) -> PodTraits | None:
     """Reduce a pod of the data plane; None for one that has ended or is being deleted."""
-    metadata, spec = pod["metadata"], pod["spec"]
+    metadata = pod["metadata"]
     if "deletionTimestamp" in metadata or pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
         return None
+    return sidecar_traits(pod)._replace(workload=_workload_of(metadata))
+
+
+def sidecar_traits(pod: Object) -> PodTraits:
+    """Reduce any pod, or a pod template with its namespace in its metadata; what owns it is left out."""
+    metadata, spec = pod["metadata"], pod["spec"]
     annotations = metadata.get("annotations") or {}
     traits = PodTraits(
         namespace=metadata["namespace"],
-        workload=_workload_of(metadata),
+        workload=("", ""),
         host_network=bool(spec.get("hostNetwork")),
         annotations=tuple((key, annotations[key]) for key in _INJECTION_KEYS if key in annotations),
         windows=(spec.get("nodeSelector") or {}).get("kubernetes.io/os") == "windows",

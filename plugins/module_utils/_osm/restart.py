@@ -71,6 +71,12 @@ def restart_required(changes: Iterable[Change], sidecar_class: str = "") -> list
     return found
 
 
+def settings_of_new_pods(spec: Mapping[str, Any], sidecar_class: str) -> dict[str, Any]:
+    """Return the settings of a MeshConfig that reach only new pods, those that are not zero, by path; of drivers only the class's own."""
+    found = {".".join(path): _value(spec, path, sidecar_class) for path in _NEEDS_NEW_PODS}
+    return {path: value for path, value in found.items() if not is_zero(value)}
+
+
 def _other_class(path: str, sidecar_class: str) -> bool:
     start = "sidecar.sidecarDrivers["
     return bool(sidecar_class) and path.startswith(start) and not path.startswith(f"{start}{sidecar_class.lower()}]")
