@@ -132,7 +132,8 @@ class Leftover(NamedTuple):
 class Options:
     """What the user asks for; times in seconds, ``until`` in seconds since the epoch (None: no end).
 
-    ``selector`` is a label selector of pods.
+    ``selector`` is a label selector of pods. ``began`` belongs to the state ``restarted`` without a token: the creationTimestamp of the
+    newest pod that there was when the restart began (``Scope.newest``), so that pods created later are done; empty before that.
     """
 
     state: State = "current"
@@ -150,6 +151,7 @@ class Options:
     ordered: tuple[str, ...] = ()
     until: float | None = None
     token: str = ""
+    began: str = ""
 
 
 class SidecarRules(Protocol):
@@ -171,6 +173,9 @@ class SidecarRules(Protocol):
 
     def injects(self, template: Object) -> bool:
         """Whether a new pod of a template (its namespace is in its metadata) would get a sidecar."""
+
+    def denies(self, template: Object) -> str:
+        """Say why the injector would refuse to let a new pod of a template be created at all; empty when it would not."""
 
     def written_in(self, template: Object) -> bool:
         """Whether the sidecar stands in the template itself, where no restart changes it."""

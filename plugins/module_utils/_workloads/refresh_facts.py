@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What planning a refresh is made from: a cluster's pods and workloads, reduced while they are read. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.controllers import Owner
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import TOKEN, ControllerRef, Object, PodFacts, Verdict, Workload
+
+_MIRROR = "kubernetes.io/config.mirror"
+# A DaemonSet tells the generation of its template in an annotation, and only a ControllerRevision tells its hash; so the generation
+# comes first (kubernetes pkg/controller/daemon/util/daemonset_util.go IsPodUpdated takes either).
+_REVISION_LABELS = ("pod-template-generation", "pod-template-hash", "rollouts-pod-template-hash", "controller-revision-hash")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a refresh is about.
+
+    ``namespaces`` are those in scope with their labels, ``pods`` their pods that have or would get a sidecar, or were restarted by a
+    refresh before. ``owners`` and ``workloads`` (both by uid) are what those pods belong to that may have to be replaced or waited for.
+    ``bare`` are raw pods by uid, only with ``recreate_bare_pods``. ``newest`` is the greatest creationTimestamp. ``unread`` are
+    permissions that lack.
+    """
+
+    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    pods: tuple[PodFacts, ...] = ()
+    owners: Mapping[str, Owner] = field(default_factory=dict)
+    workloads: Mapping[str, Workload] = field(default_factory=dict)
+    bare: Mapping[str, Object] = field(default_factory=dict)
+    newest: str = ""
+    unread: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+
+def controller_of(metadata: Mapping[str, Any]) -> ControllerRef | None:
+    """Return the ownerReference with ``controller: true``."""
+    for owner in metadata.get("ownerReferences") or ():
+        if owner.get("controller"):
+            return ControllerRef(owner["apiVersion"], owner["kind"], owner["name"], owner["uid"])
+    return None
+
+
+def is_over(pod: Object) -> bool:
+    """Whether a pod has ended or is being deleted: nobody needs to replace it."""
+    return "deletionTimestamp" in pod["metadata"] or (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
+def pod_facts(pod: Object, verdict: Verdict) -> PodFacts:
+    """Reduce a raw pod."""
+    metadata = pod["metadata"]
+    annotations = metadata.get("annotations") or {}
+    controller = controller_of(metadata)
+    return PodFacts(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata.get("uid", ""),
+        controller=controller,
+        revision=_revision(metadata.get("labels") or {}, controller),
+        token=annotations.get(TOKEN, ""),
+        phase=(pod.get("status") or {}).get("phase", ""),
+        ready=is_ready(pod),
+        deleting="deletionTimestamp" in metadata,
+        mirror=_MIRROR in annotations,
+        verdict=verdict,
+        created=metadata.get("creationTimestamp", ""),
+    )
+
+
+def _revision(labels: Mapping[str, str], controller: ControllerRef | None) -> str:
+    if controller is not None and controller.kind == "ReplicationController":
+        return controller.name
+    return next((labels[key] for key in _REVISION_LABELS if key in labels), "")
+
+
+def is_ready(pod: Object) -> bool:
+    """Whether a pod runs, all its containers and sidecars are ready, and so is the pod (istio pkg/kube/util.go ``CheckPodReady``)."""
+    spec, status = pod.get("spec") or {}, pod.get("status") or {}
+    if status.get("phase") != "Running" or not _all_ready(spec.get("containers") or (), status.get("containerStatuses") or ()):
+        return False
+    sidecars = [item for item in spec.get("initContainers") or () if item.get("restartPolicy") == "Always"]
+    if sidecars and not _all_ready(sidecars, status.get("initContainerStatuses") or ()):
+        return False
+    return any(item.get("type") == "Ready" and item.get("status") == "True" for item in status.get("conditions") or ())
+
+
+def _all_ready(containers: Iterable[Object], statuses: Iterable[Object]) -> bool:
+    ready = {item["name"] for item in statuses if item.get("ready")}
+    return all(item["name"] in ready for item in containers)
