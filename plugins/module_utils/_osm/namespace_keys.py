@@ -4,8 +4,8 @@
 
 """The labels and annotations that a namespace is to have. Pure.
 
-Source: osm-edge v1.3.9 cmd/cli/namespace_{add,remove,ignore}.go and metrics_{enable,disable}.go; where these return early, what was declared
-is enforced all the same.
+Source: osm-edge v1.3.9 cmd/cli/namespace_{add,remove,ignore}.go and metrics_{enable,disable}.go; where these return early, what was
+declared is enforced all the same.
 """
 
 from __future__ import annotations

@@ -12,7 +12,12 @@ from typing import Any
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_keys import Keys, differing, wanted_keys, with_keys
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_pods import SCRAPE, scrape_patch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_request import NamespaceRequest
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_state import LiveNamespace, NamespacesState, ScrapedPod, not_yet
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_state import (
+    LiveNamespace,
+    NamespacesState,
+    ScrapedPod,
+    not_yet,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS, Product
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission, Step, step_id
@@ -64,7 +69,7 @@ def _create(state: NamespacesState, name: str) -> Step:
 def _patch(state: NamespacesState, namespace: LiveNamespace, keys: Keys, changes: list[tuple[str, str | None, str | None]]) -> Step:
     name = namespace.name
     # A request for one namespace is authorized in that namespace as well (apiserver pkg/endpoints/request/requestinfo.go).
-    permission = Permission("patch", "", "namespaces") if state.patch_all else Permission("patch", "", "namespaces", name, name)
+    permission = Permission("patch", "", "namespaces", name, name)
     return Step(
         PATCH,
         ObjectRef("Namespace", name),
@@ -93,7 +98,7 @@ def _annotate(state: NamespacesState, name: str, pods: tuple[ScrapedPod, ...]) -
         # New pods get theirs from the injector, which looks at the namespace: first that, then the pods that are left.
         needs=(step_id(PATCH, ref),),
         simulated="each of its pods is patched, and which they are is seen then",
-        permissions=(Permission("patch", "", "pods", "" if state.patch_all_pods else name),),
+        permissions=(Permission("patch", "", "pods", name),),
     )
 
 

@@ -100,9 +100,7 @@ def _patch_pod(api: Api, scrape: bool, last: bool, metadata: dict[str, Any]) -> 
     """Patch one pod; False when it is gone, or was changed and is to be read again."""
     body = {"metadata": {"annotations": scrape_patch(metadata.get("annotations") or {}, scrape)}}
     try:
-        api.patch(
-            POD, metadata["name"], body, metadata["namespace"], uid=metadata["uid"], resource_version=metadata["resourceVersion"]
-        )
+        api.patch(POD, metadata["name"], body, metadata["namespace"], uid=metadata["uid"], resource_version=metadata["resourceVersion"])
     except NotFound:
         return False
     except Conflict:

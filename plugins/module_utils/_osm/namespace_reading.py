@@ -9,21 +9,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.access import missing_permissions
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Forbidden, Invalid
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import DEPLOYMENT, NAMESPACE, POD
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed, PodTraits
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_keys import differing, wanted_keys
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_pods import SCRAPE, scrape_patch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_request import NamespaceRequest
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_state import LiveNamespace, NamespacesState, ScrapedPod, live_namespace
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_state import (
+    LiveNamespace,
+    NamespacesState,
+    ScrapedPod,
+    live_namespace,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import pod_traits
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission
 
 # More namespaces than that are read with one list of all pods instead of one each.
 _LISTED_ONE_BY_ONE = 10
@@ -52,13 +53,10 @@ class NamespaceReader:
         api = self._api
         reads: list[Callable[[], Any]] = [self._namespaces, self._selected, self._control_planes]
         namespaces, (selected, bad_selector), control_planes = api.map(lambda read: read(), reads)
-        targets = tuple(dict.fromkeys([*self._request.names, *selected]))
+        targets = tuple(dict.fromkeys([*self._request.names, *(name for name in selected if name in namespaces)]))
         state = NamespacesState(self._mesh, self._request, namespaces, targets, control_planes, bad_selector)
-        narrow = self._narrow(state)
-        reads = [partial(self._pods, [item.name for item in state.found]), lambda: self._may_patch_all(narrow)]
-        (pods, scrape, unread), patch_all = api.map(lambda read: read(), reads)
-        patch_all_pods = self._may_patch_all([Permission("patch", "", "pods", next(iter(scrape)))]) if scrape else True
-        return replace(state, pods=pods, scrape=scrape, pods_unread=unread, patch_all=patch_all, patch_all_pods=patch_all_pods)
+        pods, scrape, unread = self._pods([item.name for item in state.found])
+        return replace(state, pods=pods, scrape=scrape, pods_unread=unread)
 
     def _read_again(self, first: NamespacesState) -> NamespacesState:
         again = replace(first, namespaces=self._namespaces())
@@ -108,23 +106,6 @@ class NamespaceReader:
             for namespace, pod in differing_pods:
                 scrape.setdefault(namespace, []).append(pod)
         return traits, {name: tuple(scrape[name]) for name in names if name in scrape}, ""
-
-    # Permissions
-
-    def _narrow(self, state: NamespacesState) -> list[Permission]:
-        """Return the permission for the first namespace that is to change; none when nothing is."""
-        for item in state.found:
-            if differing(wanted_keys(self._request, self._mesh, item), item, self._mesh.product):
-                return [Permission("patch", "", "namespaces", item.name, item.name)]
-        return []
-
-    def _may_patch_all(self, narrow: list[Permission]) -> bool:
-        """Whether to ask for all at once: not when only the single ones are granted (a RoleBinding in each namespace)."""
-        if not narrow:
-            return True
-        wide = narrow[0]._replace(namespace="", name="")
-        missing = missing_permissions(self._api, [wide, *narrow])
-        return wide not in missing or narrow[0] in missing
 
 
 class _Pods:

@@ -29,7 +29,7 @@ def namespace_refusals(state: NamespacesState) -> list[Refusal]:
         found += _each("namespace-missing", [name for name in state.missing if is_name(name)], lambda name: _missing(state, name))
     control_planes = [item.name for item in state.found if item.name in state.control_planes]
     found += _each("control-plane-namespace", control_planes, lambda name: _control_plane(state, name))
-    found += _each("system-namespace", _system_namespaces(state), lambda name: _system(state, name))
+    found += _each("system-namespace", _system_namespaces(state), _system)
     leaving = [item.name for item in state.found if item.terminating and state.request.state != "absent"]
     found += _each("namespace-terminating", leaving, _terminating)
     foreign = {item.name: mesh for item in state.found if (mesh := _foreign(state, item))}
@@ -80,7 +80,7 @@ def _system_namespaces(state: NamespacesState) -> list[str]:
     return [name for name in state.targets if name.startswith(_SYSTEM)]
 
 
-def _system(state: NamespacesState, name: str) -> Told:
+def _system(name: str) -> Told:
     why = "a webhook that does not answer would keep the cluster from starting its own pods"
     return f"namespace {name} is the cluster's own", why, _NOTHING, "take it off the list, or narrow the selector"
 

@@ -64,8 +64,7 @@ class NamespacesState:
     ``namespaces`` are all of the cluster; ``targets`` are those that were named or selected, in order. ``control_planes`` maps a
     namespace to the control plane in it. ``bad_selector`` is the API server's word on a selector that it cannot read. ``pods`` counts
     the pods of the targets by their traits, and ``scrape`` holds those whose annotations differ, per namespace; both are None when
-    pods may not be read (``pods_unread`` says why). ``patch_all`` and ``patch_all_pods`` say which permission is to be asked for: that for
-    all namespaces, or one each.
+    pods may not be read (``pods_unread`` says why).
     """
 
     mesh: Mesh
@@ -77,8 +76,6 @@ class NamespacesState:
     pods: Mapping[PodTraits, int] | None = field(default_factory=dict)
     scrape: Mapping[str, tuple[ScrapedPod, ...]] | None = field(default_factory=dict)
     pods_unread: str = ""
-    patch_all: bool = True
-    patch_all_pods: bool = True
 
     @property
     def found(self) -> list[LiveNamespace]:
