@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from istio_clusters import IstioCluster
 from mesh_clusters import MeshCluster
 from sandboxlib.cluster import Cluster
 
@@ -20,5 +21,15 @@ def mesh_cluster(sandbox_home: Path) -> Iterator[MeshCluster]:
     cluster = Cluster("meshes", sandbox_home)
     try:
         yield MeshCluster(cluster)
+    finally:
+        cluster.down()
+
+
+@pytest.fixture(scope="session")
+def istio_cluster(sandbox_home: Path) -> Iterator[IstioCluster]:
+    """One cluster for all tests on a real Istio: begin with ``istio_cluster.reset(...)``."""
+    cluster = Cluster("istio", sandbox_home)
+    try:
+        yield IstioCluster(cluster)
     finally:
         cluster.down()

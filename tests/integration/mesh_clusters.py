@@ -2,15 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A cluster whose mesh is put back to what it was: tests that upgrade a mesh need an old one again.
-
-Putting back restores the files of etcd and starts all components on them, so that nothing of a test can be left, not
-even what an uninstall would forget; it takes a third of the time that a new cluster with a mesh takes.
-"""
+"""A cluster whose mesh is put back to what it was: tests that upgrade a mesh need an old one again."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 import time
@@ -22,8 +17,8 @@ from typing import Any
 
 import yaml
 from charts.repository import write_chart
+from kept_states import KeptStates
 from run_module import run_module, start_module
-from sandboxlib import components, processes, startup, state
 from sandboxlib.apps import deploy_apps
 from sandboxlib.binaries import binary
 from sandboxlib.cluster import Cluster
@@ -71,14 +66,17 @@ class MeshCluster:
 
     cluster: Cluster
     mesh: Mesh = MESH
-    _kept: dict[Mesh | None, Path] = field(default_factory=dict)
+    _states: KeptStates = field(init=False)
     _since: int = -1
+
+    def __post_init__(self) -> None:
+        self._states = KeptStates(self.cluster)
 
     def reset(self, mesh: Mesh = MESH) -> Cluster:
         """Return the cluster with exactly this mesh, freshly installed; nothing is done when it is so and nobody wrote since."""
         if self._since >= 0 and mesh == self.mesh and self._untouched():
             return self.cluster
-        if mesh not in self._kept:
+        if mesh not in self._states:
             self._build(mesh)
         elif self._since >= 0:
             self._restore(mesh)
@@ -100,7 +98,7 @@ class MeshCluster:
         self._keep(mesh)
 
     def _empty(self) -> None:
-        if None in self._kept:
+        if None in self._states:
             self._restore(None)
         else:
             self.cluster.up(Options())
@@ -108,29 +106,13 @@ class MeshCluster:
         self.cluster.standin.start()
 
     def _keep(self, mesh: Mesh | None) -> None:
-        """Copy the files of etcd while nothing runs."""
-        kept = self.cluster.directory / "kept" / str(len(self._kept))
-        self._stop(patience=2.0)
-        kept.parent.mkdir(mode=0o700, exist_ok=True)
-        _copy(self.cluster.directory / "etcd", kept)
-        self._kept[mesh] = kept
-        self._start(with_mesh=mesh is not None)
+        self._states.keep(mesh)
+        if mesh is not None:
+            self.cluster.standin.start()
 
     def _restore(self, mesh: Mesh | None) -> None:
-        self._stop(patience=0.0)
-        shutil.rmtree(self.cluster.directory / "etcd")
-        _copy(self._kept[mesh], self.cluster.directory / "etcd")
-        self._start(with_mesh=mesh is not None)
-
-    def _stop(self, patience: float) -> None:
-        processes.stop(state.processes(self.cluster.directory).values(), patience=patience)
-
-    def _start(self, *, with_mesh: bool) -> None:
-        layout, api = self.cluster.layout, self.cluster.api
-        startup.start_components(layout, components.API)
-        startup.wait(layout, components.API, "the API server to be ready again", lambda: api.ready)
-        startup.start_components(layout, components.CONTROLLERS)
-        if with_mesh:
+        self._states.restore(mesh)
+        if mesh is not None:
             self.cluster.standin.start()
 
     # Working with it
@@ -237,8 +219,3 @@ def succeeds(command: Callable[[], object]) -> None:
         eventually(done, "the command kept failing")
     except AssertionError as error:
         raise AssertionError(told[-1]) from error
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a directory without the space that etcd reserves for later."""
-    subprocess.run(["cp", "-a", "--sparse=always", "--reflink=auto", str(source), str(target)], check=True)

@@ -18,6 +18,8 @@ HELM_VERSION = "3.21.4"
 # field manager's name from its program's (pkg/kube/client.go getManagedFieldsManager).
 OLDEST_HELM_VERSION = "3.14.4"
 HELM_4_VERSION = "4.3.1"
+# Releases of Istio: one source, linked twice, so that they differ in what they call themselves and in the images they inject.
+ISTIO_VERSIONS = ("1.30.0", "1.31.0")
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,19 @@ _HELM_4_LINKED = {
     "helm.sh/helm/v4/internal/version.gitTreeState": "clean",
 }
 
+
+def _istio_linked(version: str) -> dict[str, str]:
+    """As in Istio's common/scripts/gobuild.sh: the version, and where the images of the release are."""
+    values = {
+        "buildVersion": version,
+        "buildTag": version,
+        "buildHub": "docker.io/istio",
+        "buildStatus": "Clean",
+        "buildGitRevision": "0" * 40,
+    }
+    return {f"istio.io/istio/pkg/version.{name}": value for name, value in values.items()}
+
+
 SETS: dict[str, BinarySet] = {
     "etcd": BinarySet(binaries={"etcd": "go.etcd.io/etcd/server/v3"}, seconds=30),
     "kubernetes": BinarySet(
@@ -98,6 +113,18 @@ SETS: dict[str, BinarySet] = {
     "helm": BinarySet(binaries={"helm": "helm.sh/helm/v3/cmd/helm"}, seconds=20, linked=_helm_3_linked(HELM_VERSION, 36), pins="clients"),
     "helm-3.14": BinarySet(binaries={"helm": "helm.sh/helm/v3/cmd/helm"}, seconds=75, linked=_helm_3_linked(OLDEST_HELM_VERSION, 29)),
     "helm-4": BinarySet(binaries={"helm": "helm.sh/helm/v4/cmd/helm"}, seconds=95, linked=_HELM_4_LINKED),
+    **{
+        f"istio-{version}": BinarySet(
+            binaries={
+                "istioctl": "istio.io/istio/istioctl/cmd/istioctl",
+                "pilot-discovery": "istio.io/istio/pilot/cmd/pilot-discovery",
+            },
+            seconds=30 if position else 290,  # the second release is only linked
+            linked=_istio_linked(version),
+            pins="istio",
+        )
+        for position, version in enumerate(ISTIO_VERSIONS)
+    },
 }
 
 CLUSTER_SETS = ("etcd", "kubernetes", "kwok", "helm")

@@ -14,9 +14,10 @@ from types import FrameType
 from typing import NoReturn
 
 from . import binaries, state
-from .binary_sets import CLUSTER_SETS, SETS
+from .binary_sets import CLUSTER_SETS, ISTIO_VERSIONS, SETS
 from .cluster import Cluster, all_clusters
 from .errors import SandboxError
+from .istio import DEFAULT
 from .options import DEFAULTS, KUBERNETES_VERSIONS, Options
 
 
@@ -31,6 +32,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--mesh", default="", metavar="PRODUCT=VERSION", help="install a mesh, for example osm-edge=1.2.3")
     up.add_argument("--mesh-name", default="", metavar="NAME", help="(default: osm, or fsm)")
     up.add_argument("--mesh-namespace", default="", metavar="NAMESPACE", help="(default: osm-system, or fsm-system)")
+    up.add_argument("--istio", default="", choices=ISTIO_VERSIONS, metavar="VERSION", help=f"install Istio: {' or '.join(ISTIO_VERSIONS)}")
+    up.add_argument("--istio-native-sidecars", action="store_true", help="inject proxies as init containers that go on running")
     up.add_argument("--apps", default="", metavar="SET", help="deploy sample applications, for example bookstore")
     up.add_argument("--kubernetes-version", default=DEFAULTS.kubernetes_version, choices=KUBERNETES_VERSIONS, help="(default: %(default)s)")
     up.add_argument("--api-only", action="store_true", help="only etcd and the API server: no controllers, no nodes")
@@ -69,7 +72,7 @@ def _status() -> None:
         options, dead = record.layout.options, cluster.dead_components()
         condition = f"not running: {', '.join(dead)}" if dead else "up" if record.complete else "half-started"
         nodes = "api-only" if options.api_only else str(options.nodes)
-        mesh = f"{options.mesh_name} {options.mesh}" if options.mesh else "-"
+        mesh = ", ".join(_meshes(cluster, options)) or "-"
         rows.append((cluster.name, condition, options.kubernetes_version, nodes, mesh, record.layout.server, record.created))
     if len(rows) == 1:
         print("no clusters")
@@ -77,6 +80,17 @@ def _status() -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _meshes(cluster: Cluster, options: Options) -> list[str]:
+    """The meshes of a cluster: Istio's versions as they are now, or as they were asked for when the cluster cannot be asked."""
+    meshes = [f"{options.mesh_name} {options.mesh}"] if options.mesh else []
+    try:
+        revisions = {} if options.api_only else cluster.istio.revisions
+    except OSError:
+        revisions = {DEFAULT: options.istio} if options.istio else {}
+    meshes += [f"istio{'' if name == DEFAULT else f'-{name}'}={version}" for name, version in sorted(revisions.items())]
+    return meshes
 
 
 def _slow(name: str, milliseconds: int) -> NoReturn:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from . import binaries, components, mesh, paths, processes, startup, state
+from . import binaries, components, istio, mesh, paths, processes, startup, state
 from .api import Api
 from .apps import deploy_apps, manifest
 from .audit import AuditLog, Event
@@ -85,6 +85,8 @@ class Cluster:
         say(f"control plane is up at {layout.server}")
         if options.mesh:
             mesh.install(self, options, say)
+        if options.istio:
+            istio.install(self, options, say)
         if options.apps:
             deploy_apps(self, options, say)
         replace(record, complete=True).save()
@@ -203,6 +205,11 @@ class Cluster:
         """The process that plays the mesh's pods; stopping it is what a dead injector is."""
         return StandIn(self.layout)
 
+    @property
+    def istio(self) -> istio.Istio:
+        """Istio's control plane: ``cluster.istio.stop()`` is a dead injector, ``cluster.istio.upgrade(version)`` changes it."""
+        return istio.Istio(self)
+
     def stop(self, component: str) -> None:
         """End one component and wait until it is gone."""
         processes.stop([self.process(component)])
@@ -214,6 +221,8 @@ class Cluster:
         layout = self.layout
         if component == STANDIN_NAME:
             self.standin.start()
+        elif component.startswith("istiod"):
+            self.istio.start(istio.revision_of(component))
         else:
             startup.start_components(layout, [component])
             self.record.save()  # with the new pid

@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -80,15 +80,16 @@ class Process:
             pass
 
 
-def start(argv: list[str], log: Path, pid_file: Path) -> Process:
-    """Start ``argv`` in a session of its own (Ctrl-C of the caller does not reach it), appending its output to ``log``."""
+def start(argv: list[str], log: Path, pid_file: Path, environment: Mapping[str, str] | None = None) -> Process:
+    """Start ``argv`` in a session of its own (Ctrl-C of the caller does not reach it), appending its output to ``log``;
+    with the caller's environment, unless another is given."""
     if not os.access(argv[0], os.X_OK):
         raise SandboxError(f"{argv[0]} is not there, or cannot be executed")
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     pid = os.posix_spawn(
         argv[0],
         argv,
-        os.environ,
+        os.environ if environment is None else environment,
         setsid=True,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),

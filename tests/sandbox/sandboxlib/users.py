@@ -30,10 +30,11 @@ CONTROLLER_MANAGER = User("system:kube-controller-manager")
 SCHEDULER = User("system:kube-scheduler")
 KWOK = User("sandbox:kwok", ("system:masters",))
 STANDIN = User("sandbox:standin", ("system:masters",))
+ISTIOD = User("sandbox:istiod", ("system:masters",))
 # Waits for start-up; its requests are none of a test's business.
 PROBE = User("sandbox:probe", ("system:masters",))
 
-COMPONENT_USERS = ("system:apiserver", *(user.name for user in (CONTROLLER_MANAGER, SCHEDULER, KWOK, STANDIN, PROBE)))
+COMPONENT_USERS = ("system:apiserver", *(user.name for user in (CONTROLLER_MANAGER, SCHEDULER, KWOK, STANDIN, ISTIOD, PROBE)))
 # Each controller has a service account of its own in kube-system.
 CONTROLLERS_GROUP = "system:serviceaccounts:kube-system"
 
