@@ -12,7 +12,14 @@ from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.controllers import Owner
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import TOKEN, ControllerRef, Object, PodFacts, Verdict, Workload
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import (
+    TOKEN,
+    ControllerRef,
+    Object,
+    PodFacts,
+    Verdict,
+    Workload,
+)
 
 _MIRROR = "kubernetes.io/config.mirror"
 # A DaemonSet tells the generation of its template in an annotation, and only a ControllerRevision tells its hash; so the generation

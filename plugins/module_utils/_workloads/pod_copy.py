@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The manifest from which a pod without controller is created again, and what would be lost by it. Pure."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import Object, SidecarRules
+
+APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+# Admission plugin DefaultTolerationSeconds.
+_DEFAULT_TOLERATIONS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+_HOSTNAME = "kubernetes.io/hostname"
+
+
+def copy_of(pod: Object, rules: SidecarRules) -> dict[str, Any]:
+    """Return what to create when the raw ``pod`` is gone: what its user applied, else the live pod without what was added to it."""
+    metadata = pod["metadata"]
+    applied = _applied(pod)
+    found = applied if applied is not None else _cleaned(rules.strip(pod))
+    own = found["metadata"]
+    kept: dict[str, Any] = {"name": metadata["name"], "namespace": metadata["namespace"]}
+    kept.update({part: dict(own[part]) for part in ("labels", "annotations") if own.get(part)})
+    if applied is not None:
+        # kubectl compares with it when the manifest is applied the next time.
+        kept.setdefault("annotations", {})[APPLIED] = metadata["annotations"][APPLIED]
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": kept, "spec": found["spec"]}
+
+
+def _applied(pod: Object) -> dict[str, Any] | None:
+    """Return the manifest that kubectl applied last, when it is one of this pod."""
+    metadata = pod["metadata"]
+    try:
+        found = json.loads((metadata.get("annotations") or {})[APPLIED])
+        is_it = (found["kind"], found["metadata"]["name"]) == ("Pod", metadata["name"]) and bool(found["spec"]["containers"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return found if is_it else None
+
+
+def _cleaned(pod: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a live pod without what the API server, its admission plugins and the scheduler have written into it."""
+    cleaned = copy.deepcopy(dict(pod))
+    annotations = cleaned["metadata"].get("annotations")
+    if annotations:
+        annotations.pop(APPLIED, None)
+    spec = cleaned["spec"]
+    for key in ("nodeName", "serviceAccount", "ephemeralContainers"):
+        spec.pop(key, None)
+    if spec.get("priorityClassName"):
+        spec.pop("priority", None)
+        spec.pop("preemptionPolicy", None)
+    if spec.get("runtimeClassName"):
+        spec.pop("overhead", None)
+    spec["tolerations"] = [item for item in spec.get("tolerations") or () if not _is_default(item)]
+    _drop_token(spec)
+    return {key: value for key, value in cleaned.items() if key != "status"}
+
+
+def _is_default(toleration: Object) -> bool:
+    return (
+        toleration.get("key") in _DEFAULT_TOLERATIONS
+        and toleration.get("operator") == "Exists"
+        and toleration.get("effect") == "NoExecute"
+        and toleration.get("tolerationSeconds") == 300
+    )
+
+
+def _drop_token(spec: dict[str, Any]) -> None:
+    """Take out the service account's token (``kube-api-access-…``, before 1.21 a Secret): each new pod gets its own."""
+    containers = [container for part in ("initContainers", "containers") for container in spec.get(part) or ()]
+    mounted = {
+        mount["name"]
+        for container in containers
+        for mount in container.get("volumeMounts") or ()
+        if mount.get("mountPath") == _TOKEN_PATH and not mount.get("subPath")
+    }
+    token = {volume["name"] for volume in spec.get("volumes") or () if volume["name"] in mounted and _is_token(volume, spec)}
+    spec["volumes"] = [volume for volume in spec.get("volumes") or () if volume["name"] not in token]
+    for container in containers:
+        container["volumeMounts"] = [mount for mount in container.get("volumeMounts") or () if mount["name"] not in token]
+
+
+def _is_token(volume: Object, spec: Object) -> bool:
+    account = spec.get("serviceAccountName") or "default"
+    return volume["name"].startswith(("kube-api-access-", f"{account}-token-"))
+
+
+def risks(pod: Object, manifest: Object) -> tuple[str, ...]:
+    """Return what would be lost or go wrong if the raw ``pod`` were deleted and ``manifest`` created, in a few words each."""
+    return tuple(_risks(pod["metadata"], pod.get("spec") or {}, manifest["spec"]))
+
+
+def _risks(metadata: Object, live: Object, spec: Object) -> Iterator[str]:
+    volumes = spec.get("volumes") or ()
+    lost = sorted(volume["name"] for volume in volumes if "emptyDir" in volume or "ephemeral" in volume)
+    if lost:
+        yield f"the data in {'volume' if len(lost) == 1 else 'volumes'} {', '.join(lost)}"
+    pinned = spec.get("nodeName") or _HOSTNAME in (spec.get("nodeSelector") or {})
+    if not pinned and any("hostPath" in volume for volume in volumes):
+        yield f"the files of node {live.get('nodeName') or '(none yet)'}, because another node may be chosen"
+    if live.get("ephemeralContainers"):
+        yield "debug containers"
+    if live.get("restartPolicy") in ("Never", "OnFailure"):
+        yield f"work that is done once (restartPolicy {live['restartPolicy']})"
+    if metadata.get("generateName"):
+        yield "its name was generated, so something may wait for this very pod"
+    if metadata.get("ownerReferences"):
+        owners = ", ".join(f"{owner.get('kind')} {owner.get('name')}" for owner in metadata["ownerReferences"])
+        yield f"it belongs to {owners}"
+    if metadata.get("finalizers"):
+        yield f"finalizers hold it ({', '.join(metadata['finalizers'])})"
