@@ -2,11 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Write the options of roles that repeat a module's: documented once, in the module, as ROLE_OPTION in the role.
+"""Write what roles repeat: the options of a module, documented once, in the module, as ROLE_OPTION in the role; and defaults.
 
 A role has the options of the module of its name, and those of the documentation fragment ``procedure``; the connection is
-none of its business (it comes from ``module_defaults``). Rewritten are defaults/main.yml and, in meta/argument_specs.yml,
-what is between the two comments that name this tool.
+none of its business (it comes from ``module_defaults``). They are written into meta/argument_specs.yml between the two
+comments that name this tool; options of the role itself stand beside them. A role that has no module documents all of its
+options itself. defaults/main.yml is written from the argument specs of every role.
 
 usage: tools/role-spec [--check]        --check changes nothing and exits with 1 when a file is behind
 """
@@ -40,8 +41,9 @@ def documentation(source: Path) -> dict[str, Any]:
 def module_options(module: str) -> dict[str, dict[str, Any]]:
     """The options of ``module``, those of its procedure included."""
     own = documentation(ROOT / "plugins" / "modules" / f"{module}.py")["options"]
-    shared = documentation(ROOT / "plugins" / "doc_fragments" / "procedure.py")["options"]
-    return {**own, **{name: option for name, option in shared.items() if name not in own}}
+    shared, connection = (documentation(ROOT / "plugins" / "doc_fragments" / f"{name}.py")["options"] for name in ("procedure", "connection"))
+    both = {**own, **{name: option for name, option in shared.items() if name not in own}}
+    return {name: option for name, option in both.items() if name not in connection}
 
 
 def role_options(role: str) -> dict[str, dict[str, Any]]:
@@ -80,13 +82,16 @@ class _Indented(yaml.SafeDumper):
 
 def wanted(role: str) -> Iterator[tuple[Path, str]]:
     """Each file of ``role`` that is written from documentation, with what it should hold."""
-    options = role_options(role)
     specs = ROOT / "roles" / role / "meta" / "argument_specs.yml"
-    before, begin, rest = specs.read_text(encoding="utf-8").partition(BEGIN)
-    _old, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"{specs} lacks the comments between which the options are written:\n{BEGIN}{END}")
-    yield specs, f"{before}{begin}{_dumped(options, 6)}{end}{after}"
+    text = specs.read_text(encoding="utf-8")
+    if (ROOT / "plugins" / "modules" / f"{role}.py").is_file():
+        before, begin, rest = text.partition(BEGIN)
+        _old, end, after = rest.partition(END)
+        if not begin or not end:
+            raise SystemExit(f"{specs} lacks the comments between which the options are written:\n{BEGIN}{END}")
+        text = f"{before}{begin}{_dumped(role_options(role), 6)}{end}{after}"
+        yield specs, text
+    options = yaml.safe_load(text)["argument_specs"]["main"]["options"]
     defaults = {name: option["default"] for name, option in options.items() if "default" in option}
     head = "# Written by tools/role-spec; what each of them means: ansible-doc -t role"
     yield ROOT / "roles" / role / "defaults" / "main.yml", f"---\n{head} meshops.lifecycle.{role}\n{_dumped(defaults, 0)}"

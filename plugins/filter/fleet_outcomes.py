@@ -94,8 +94,11 @@ _value:
     uid:
       description: UID of the cluster's namespace C(kube-system).
       type: str
+    what:
+      description: What it is about in a few words, such as V(1.2.3 → 1.3.9) or V(298 of 312 pods refreshed).
+      type: str
     stale_pods:
-      description: Number of pods that run another sidecar than they would get now.
+      description: Number of pods that run another sidecar than they would get now, and that the procedure leaves as they are.
       type: int
     line:
       description: All of it that matters in one line.
@@ -119,12 +122,21 @@ _value:
       description: Workloads whose pods run another sidecar than they would get now.
       type: list
       elements: dict
+    workloads:
+      description: Workloads whose pods were not all replaced as they should, and why.
+      type: list
+      elements: dict
+    leftovers:
+      description: Pods that the procedure does not replace, by reason, and what to do about them.
+      type: list
+      elements: dict
 """
 
 # In check mode a planner sees this finding; for an apply it means a refusal before its first write.
 _NOT_PERMITTED = "apply-needs-permissions"
+_ENROLLED = {"present": "enrolled", "absent": "taken out"}
 _STOPPING = ("unplanned", "refused", "failed")
-_NOT_REACHED = {"outcome": "not_reached", "changed": False, "after": "", "next": "run the upgrade again for it"}
+_NOT_REACHED = {"outcome": "not_reached", "changed": False, "after": "", "next": "run it again for this cluster"}
 
 
 def fleet_outcomes(
@@ -158,7 +170,7 @@ def _record(host: str, plan: Mapping[str, Any], apply: Mapping[str, Any], twins:
     at_rest = outcome in ("planned", "changed", "unchanged")
     rollback = apply.get("rollback") or {}
     rolled_back_to = str(rollback.get("version") or "") if rollback.get("proven") else ""
-    return {
+    record = {
         "cluster": host,
         "outcome": outcome,
         "changed": bool(result.get("changed")) and outcome not in ("unplanned", "refused"),
@@ -171,11 +183,13 @@ def _record(host: str, plan: Mapping[str, Any], apply: Mapping[str, Any], twins:
         "next": next_step,
         "server": str((result.get("cluster") or {}).get("server") or ""),
         "uid": str((result.get("cluster") or {}).get("uid") or ""),
-        "stale_pods": int(summary.get("stale_pods") or 0),
+        "what": "",
+        "stale_pods": int(summary.get("stale_pods") or summary.get("leftover_pods") or 0),
         "plan": plan.get("plan") or {},
         "rollback": rollback.get("steps") or [],
-        **{key: result.get(key) or [] for key in ("steps", "findings", "refresh")},
+        **{key: result.get(key) or [] for key in ("steps", "findings", "refresh", "workloads", "leftovers")},
     }
+    return {**record, "what": _pods(summary, outcome) or _versions(record)}
 
 
 def _planned(plan: Mapping[str, Any], twins: list[str]) -> tuple[str, str, str]:
@@ -207,12 +221,26 @@ def _message(result: Mapping[str, Any]) -> str:
     return " ".join(str(result.get("msg") or "it ended without a result").split())
 
 
+def _versions(record: Mapping[str, Any]) -> str:
+    before, after = record["before"] or "?", record["after"]
+    return f"{before} → {after}" if after and after != before else before
+
+
+def _pods(summary: Mapping[str, Any], outcome: str) -> str:
+    """What a procedure that replaces pods is about; empty for one that goes from one version to another."""
+    if "before" in summary or "pods" not in summary:
+        return ""
+    done = outcome in ("changed", "unchanged", "failed")
+    count = summary.get("refreshed_pods", 0) if done else summary.get("pods_to_refresh", 0)
+    pods = f"{count} of {summary['pods']} pods {'refreshed' if done else 'to refresh'}"
+    enrolled = summary.get("enrolled")
+    return pods if enrolled is None else f"{enrolled} of {summary['namespaces']} namespaces {_ENROLLED[summary['state']]}, {pods}"
+
+
 def _line(record: Mapping[str, Any]) -> str:
     """For instance ``east  1.2.3 → 1.3.9  changed  31.4 s  (12 pods still run an older sidecar)``."""
-    before, after = record["before"] or "?", record["after"]
-    versions = f"{before} → {after}" if after and after != before else before
     outcome = "nothing to do" if record["outcome"] == "planned" and not record["changed"] else record["outcome"].replace("_", " ")
-    line = f"{record['cluster']}  {versions}  {outcome}  {record['duration']:.1f} s"
+    line = f"{record['cluster']}  {record['what']}  {outcome}  {record['duration']:.1f} s"
     if record["reason"]:
         return f"{line}: {record['reason']}"
     if record["stale_pods"] and record["outcome"] != "planned":

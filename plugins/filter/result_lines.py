@@ -18,6 +18,7 @@ author:
 description:
   - Turns the result of a module that carries out a procedure, for instance M(meshops.lifecycle.mesh_upgrade), into a list of lines.
   - They show the plan, or when it was applied what became of each step, and then what there is to know.
+  - Of a refresh of sidecars they show the pods that are left, by reason.
 options:
   _input:
     description: The registered result.
@@ -49,7 +50,7 @@ def result_lines(result: Mapping[str, Any]) -> list[str]:
     steps = result.get("steps") or []
     applied = any(step["outcome"] not in ("would_do", "not_run") for step in steps)
     lines = list(_steps(steps)) if applied else str(result.get("plan_table", "")).splitlines()
-    return lines + list(_findings(result.get("findings") or []))
+    return [*lines, *_leftovers(result.get("leftovers") or []), *_findings(result.get("findings") or [])]
 
 
 def _steps(steps: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -57,6 +58,14 @@ def _steps(steps: list[Mapping[str, Any]]) -> Iterator[str]:
     for step in steps:
         message = f"  {step['message']}" if step.get("message") else ""
         yield f"{step['outcome']:<9}  {step.get('duration') or 0:6.1f} s  {step['id']:<{width if message else 0}}{message}"
+
+
+def _leftovers(leftovers: list[Mapping[str, Any]]) -> Iterator[str]:
+    """For instance ``1 pod is left: no controller would create it again (Pod shop/debug). Remedy: use bare_pods=recreate``."""
+    for group in leftovers:
+        pods = "1 pod is" if group["pods"] == 1 else f"{group['pods']} pods are"
+        more = f" and {group['more']} more" if group.get("more") else ""
+        yield f"{pods} left: {group['reason']} ({', '.join(group['objects'])}{more}). Remedy: {group['remedy']}"
 
 
 def _findings(findings: list[Mapping[str, Any]]) -> Iterator[str]:

@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a preflight found, with what the onboarding settles itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+DOCUMENTATION = r"""
+name: onboard_findings
+short_description: What a preflight found, with what the onboarding settles itself
+version_added: 0.2.0
+author:
+  - meshops contributors (@meshops)
+description:
+  - A preflight judges a cluster as it is. Some of what it finds is settled by the onboarding that follows it, and must not stop that one.
+    This lowers the severity of such findings to C(info) and says what settles them.
+options:
+  _input:
+    description: RV(meshops.lifecycle.mesh_preflight#module:findings).
+    type: list
+    elements: dict
+    required: true
+  manifests:
+    description: The policies that are applied before namespaces are enrolled.
+    type: list
+    elements: dict
+    default: []
+  api_server_access:
+    description: How workloads get access to the Kubernetes API, V(none), V(exclude_ip) or V(egress).
+    type: str
+    default: none
+  allow_move:
+    description: Whether namespaces are taken from another mesh.
+    type: bool
+    default: false
+  accept:
+    description: Codes of findings that the user has accepted.
+    type: list
+    elements: str
+    default: []
+seealso:
+  - module: meshops.lifecycle.mesh_preflight
+"""
+
+EXAMPLES = r"""
+- name: Stop for what the onboarding does not settle
+  ansible.builtin.fail:
+    msg: "{{ __open | map(attribute='what') | join('; ') }}"
+  vars:
+    __open: "{{ preflight.findings | meshops.lifecycle.onboard_findings(accept=['headless-service']) | selectattr('severity', 'equalto', 'error') }}"
+  when: __open | length > 0
+"""
+
+RETURN = r"""
+_value:
+  description: The findings, in the same order.
+  type: list
+  elements: dict
+"""
+
+_DENIED = {"inbound-denied": "destination", "outbound-denied": "source"}
+
+
+def onboard_findings(
+    findings: Sequence[Mapping[str, Any]],
+    manifests: Sequence[Mapping[str, Any]] = (),
+    api_server_access: str = "none",
+    allow_move: bool = False,
+    accept: Sequence[str] = (),
+) -> list[dict[str, Any]]:
+    """The findings; those that are settled have the severity ``info`` and say by what in ``remedy``."""
+    settled = {code: "accepted" for code in accept} | {"namespace-ignored": "enrolling takes the label away"}
+    if allow_move:
+        settled["other-mesh"] = "the namespace is moved"
+    if api_server_access != "none":
+        settled["api-server-access"] = "access to the API server is part of this onboarding"
+    if api_server_access == "exclude_ip":
+        settled["api-server-in-mesh"] = "the address of the API server is excluded from interception"
+    allowed = {*_allowed(manifests)}
+    return [_told(finding, settled.get(finding["code"]) or _by_policy(finding, allowed)) for finding in findings]
+
+
+def _told(finding: Mapping[str, Any], by: str) -> dict[str, Any]:
+    return {**finding, "severity": "info", "remedy": f"nothing: {by}"} if by else {**finding}
+
+
+def _by_policy(finding: Mapping[str, Any], allowed: set[tuple[str, str, str]]) -> str:
+    role, about = _DENIED.get(finding["code"], ""), finding.get("object") or {}
+    return "a policy of this onboarding allows it" if (role, about.get("namespace"), about.get("name")) in allowed else ""
+
+
+def _allowed(manifests: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:
+    """Yield (``source`` or ``destination``, namespace, service account) of every TrafficTarget."""
+    for manifest in manifests:
+        if manifest["kind"] != "TrafficTarget":
+            continue
+        spec, namespace = manifest.get("spec") or {}, manifest["metadata"]["namespace"]
+        accounts = [("destination", spec.get("destination") or {}), *(("source", source) for source in spec.get("sources") or ())]
+        for role, account in accounts:
+            yield role, account.get("namespace") or namespace, account.get("name") or ""
+
+
+class FilterModule:
+    """Ansible's entry point."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters by name."""
+        return {"onboard_findings": onboard_findings}
