@@ -119,7 +119,7 @@ def test_a_healthy_mesh_has_no_trouble_and_its_surge_fits(old_mesh: MeshCluster,
     live = [*api.list(DEPLOYMENT, NAMESPACE)]
     room = room_of(connection)
     ours = {event.verb for event in old_mesh.cluster.audit_since(mark) if event.user_agent.startswith("meshops")}
-    assert ours == {"list"}
+    assert ours == {"get", "list"}
     facts = capacity_facts(room, live, NAMESPACE)
     assert (facts["checked"], facts["surge"], facts["usable_nodes"]) == (True, DEFAULT_SURGE, len(room.nodes))
     assert {pod.labels["app"] for pod in room.own} == {*OSM_EDGE.deployments}
