@@ -195,6 +195,16 @@ class Api:
         """Ask a question that is sent as a create and stores nothing (SelfSubjectAccessReview)."""
         return self._json(Call("create", kind.kind, kind.path(), self.server), "POST", kind.path(), body=dict(body), repeatable=True)
 
+    def post(self, kind: Kind, name: str, namespace: str | None, subresource: str, body: Mapping[str, Any]) -> Object:
+        """Ask an object for something by one of its subresources (``eviction``, ``instantiate``) and return the answer.
+
+        Sent again only when it surely was not carried out. Raises BudgetExhausted for an eviction that a PodDisruptionBudget does
+        not allow now: that is an answer, so it is not asked again here.
+        """
+        call = _call(f"create {subresource} of", kind, name, namespace, self.server)
+        path = kind.path(namespace, name, subresource)
+        return self._json(call, "POST", path, query=_write_query(False, False, FIELD_MANAGER), body=dict(body))
+
     def apply(self, kind: Kind, body: Mapping[str, Any], *, dry_run: bool = False, strict: bool = False) -> Object:
         """Server-side apply one of our own objects (field manager ``meshops.lifecycle``, no force), return it as stored.
 

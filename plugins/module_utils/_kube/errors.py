@@ -164,6 +164,23 @@ class Throttled(KubeError):
     advice = "the API server is overloaded: lower max_parallel_requests, or run again later"
 
 
+class BudgetExhausted(KubeError):
+    """HTTP 429 of an eviction: a PodDisruptionBudget allows no disruption now.
+
+    ``budget`` is its name as the cause names it, or the empty string. Source: kubernetes pkg/registry/core/pod/storage/eviction.go.
+    """
+
+    advice = "wait until the budget allows a disruption, or change it"
+    _BUDGET = re.compile(r"The disruption budget (\S+) ")
+
+    @property
+    def budget(self) -> str:
+        """Name of the PodDisruptionBudget."""
+        causes = (str(cause.get("message") or "") for cause in self.status_details.get("causes") or ())
+        match = next((found for found in map(self._BUDGET.search, causes) if found), None)
+        return match[1] if match is not None else ""
+
+
 class ServerFailure(KubeError):
     """HTTP 5xx until the time was over."""
 
@@ -195,8 +212,9 @@ def _class_of(status: int, reason: str, details: Mapping[str, Any]) -> type[Kube
     if status == 409:
         if reason == "AlreadyExists":
             return AlreadyExists
-        causes = details.get("causes") or []
-        return FieldManagerConflict if any(cause.get("reason") == "FieldManagerConflict" for cause in causes) else Conflict
+        return FieldManagerConflict if _has_cause(details, "FieldManagerConflict") else Conflict
+    if status == 429 and _has_cause(details, "DisruptionBudget"):
+        return BudgetExhausted
     if status >= 500:
         return ServerFailure
     by_status: dict[int, type[KubeError]] = {
@@ -209,6 +227,10 @@ def _class_of(status: int, reason: str, details: Mapping[str, Any]) -> type[Kube
         429: Throttled,
     }
     return by_status.get(status, KubeError)
+
+
+def _has_cause(details: Mapping[str, Any], reason: str) -> bool:
+    return any(cause.get("reason") == reason for cause in details.get("causes") or ())
 
 
 def _status_of(body: bytes) -> tuple[str, str, Mapping[str, Any]]:

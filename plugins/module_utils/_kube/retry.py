@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import (
     AdmissionDenied,
+    BudgetExhausted,
     Call,
     KubeError,
     Unreachable,
@@ -73,6 +74,8 @@ def send(
 
 
 def _may_repeat(error: KubeError, repeatable: bool, attempt: int) -> bool:
+    if isinstance(error, BudgetExhausted):
+        return False
     if error.status == 429:
         return True
     if isinstance(error, AdmissionDenied):

@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a refresh ends: what is told of each workload that is not fine, and the one error for all of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, LifecycleError, StepFailed
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.attempt import End
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import Task
+
+# Not the workload's own failure: these do not count for max_failures.
+RESTS = frozenset({"blocked-by-budget", "stopped", "unfinished"})
+_NAMED = 3
+_REST = "run the same command again: it does the rest"
+
+
+class Stop(NamedTuple):
+    """Why nothing new is begun; ``code`` is ``until``, ``max-failures`` or what is wrong with the injector."""
+
+    code: str
+    what: str
+    next: str = ""
+
+
+def never_begun(stop: Stop | None, budget: str, interrupted: LifecycleError | None = None) -> End:
+    """Return the end of a workload of which nothing was replaced."""
+    if budget:
+        told = f"PodDisruptionBudget {budget} has allowed no disruption so far"
+        return End("not_run", told, "blocked-by-budget", f"kubectl describe pdb -n {budget.replace('/', ' ', 1)}")
+    if stop is not None:
+        return End("not_run", f"it was not begun: {stop.what}", stop.code, stop.next or _REST)
+    return End("not_run", f"it was not begun: {interrupted.msg if interrupted is not None else 'the run has ended'}", "not-begun", _REST)
+
+
+def entry_of(task: Task, end: End) -> dict[str, Any]:
+    """Return what results carry about a workload that is not fine."""
+    return {
+        "object": task.object.as_dict(),
+        "outcome": end.outcome,
+        "code": end.code,
+        "message": end.message,
+        "pods": task.pods,
+        "next": end.next,
+    }
+
+
+def error_of(
+    entries: Sequence[Mapping[str, Any]], stop: Stop | None, interrupted: LifecycleError | None, counts: Mapping[str, int]
+) -> LifecycleError | None:
+    """Return the error of a refresh, None when every workload is fine.
+
+    A run that was broken off ends with what broke it off; else failures come first, then budgets and what was not begun.
+    """
+    failed = [entry for entry in entries if entry["outcome"] == "failed" and entry["code"] not in RESTS]
+    state = _state(counts)
+    if interrupted is not None:
+        interrupted.state = interrupted.state or state
+        interrupted.next = interrupted.next or _REST
+        return interrupted
+    if failed:
+        why = "; ".join(f"{_ref(entry)}: {entry['message']}" for entry in failed[:_NAMED])
+        more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+        injector = f"; {stop.what}" if stop is not None and stop.code.startswith("injector-") else ""
+        advice = [stop.next if injector and stop is not None else "", *(str(entry["next"]) for entry in failed[:_NAMED])]
+        return StepFailed(
+            f"{_workloads(len(failed))} could not be refreshed",
+            object=_ref(failed[0]),
+            why=f"{why}{more}{injector}",
+            state=state,
+            next="; ".join(dict.fromkeys(filter(None, advice))) or _REST,
+        )
+    if not entries:
+        return None
+    blocked = [entry for entry in entries if entry["code"] == "blocked-by-budget"]
+    first = (blocked or entries)[0]
+    what = f"{_workloads(len(blocked))} blocked by a PodDisruptionBudget" if blocked else f"{_workloads(len(entries))} not refreshed"
+    return Interrupted(
+        f"{what} ({_and_more([str(_ref(entry)) for entry in blocked or entries])})",
+        object=_ref(first),
+        why=str(first["message"]),
+        state=state,
+        next=str(first["next"]) or _REST,
+    )
+
+
+def _state(counts: Mapping[str, int]) -> str:
+    return (
+        f"{_workloads(counts['workloads'])} ({counts['pods']} pods) refreshed and proven, {counts['unchanged']} were so already, "
+        f"{counts['failed']} failed, {counts['not_run']} not begun"
+    )
+
+
+def _ref(entry: Mapping[str, Any]) -> ObjectRef:
+    ref = entry["object"]
+    return ObjectRef(ref["kind"], ref["name"], ref["namespace"])
+
+
+def _and_more(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
+
+
+def _workloads(number: int) -> str:
+    return f"{number} workload{'' if number == 1 else 's'}"

@@ -1,0 +1,406 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Replaces the pods of many workloads: in order, at a pace, never too many at once, and not on when something breaks.
+
+One loop in the calling thread decides; only writes run in threads. What it has begun is in the cluster, not in here: a run that is
+killed is followed by one that finds what is under way and does the rest.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, LifecycleError
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Guard
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.progress import Progress
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import StepOutcome
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.attempt import Attempt, End, Tools
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.evicting_attempt import EvictingAttempt
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.eviction import RETRY_SECONDS
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.observation import look
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.pace import Pace
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.recreating_attempt import RecreatingAttempt
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import Options, SidecarRules, Task
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_end import RESTS, Stop, entry_of, error_of, never_begun
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_progress import Standing, first_line, line, measured
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.rolling_attempt import RollingAttempt
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.stall import overdue, reason
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.workload_pods import pods_of
+
+PHASE = "refresh"
+
+# A look is given so many times its own duration until the next one, so that it never is most of what the API server does.
+_LOOK_SHARE, _SHORTEST, _LONGEST = 4.0, 1.0, 5.0
+_TELL_SECONDS = 10.0
+# After so many workloads the injector is asked again whether it lives.
+_ASK_INJECTOR = 50
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time: ``now`` counts seconds, ``wall`` is seconds since the epoch."""
+
+    now: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+
+class RefreshRun:
+    """One refresh. After ``run``: ``entries`` has every workload that is not fine, ``counts`` how many there are of each kind.
+
+    ``counts``: ``workloads`` and ``pods`` that were refreshed and proven, and how many workloads are ``unchanged``, ``failed`` and
+    ``not_run``. ``rate``: pods a minute from the first begin to the last proof. ``guard`` raises when there must be no write.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        rules: SidecarRules,
+        tasks: Sequence[Task],
+        options: Options,
+        guard: Guard,
+        progress: Progress,
+        deadline: Deadline,
+        clock: Clock = Clock(),
+    ) -> None:
+        self.entries: list[dict[str, Any]] = []
+        self.counts: dict[str, int] = {}
+        self.rate = 0.0
+        self._tools = Tools(api, rules, options.state)
+        self._tasks = tuple(tasks)
+        self._options = options
+        self._guard = guard
+        self._progress = progress
+        self._deadline = deadline
+        self._clock = clock
+        self._pace = Pace(options.pods_per_minute, clock.now)
+        self._queue = deque(task for task in self._tasks if task.way != "wait")
+        self._active: dict[str, Attempt] = {}
+        self._ends: dict[str, tuple[End, float]] = {}
+        self._stop: Stop | None = None
+        self._interrupted: LifecycleError | None = None
+        self._batch_left = options.batch_size
+        self._since_asked = 0
+        self._first_begin: float | None = None
+        self._last_proof = 0.0
+        self._next_look = 0.0
+        self._next_line = 0.0
+
+    def run(self) -> tuple[list[StepOutcome], LifecycleError | None]:
+        """Do all that can be done; return the outcome of every task in order, and the error when not all is well."""
+        self._progress.line(first_line(len(self._tasks), sum(task.pods for task in self._tasks), self._options.pods_per_minute))
+        try:
+            self._start([task for task in self._tasks if task.way == "wait"])
+            while True:
+                self._check()
+                self._begin()
+                if not self._active and (self._stop is not None or not self._queue):
+                    break
+                self._clock.sleep(self._pause())
+                if self._clock.now() >= self._next_look:
+                    self._look()
+        except LifecycleError as error:
+            self._interrupted = error
+        return self._result()
+
+    # Beginning
+
+    def _check(self) -> None:
+        """Raise when there is no right, or no time, to go on."""
+        self._guard()
+        if self._deadline.expired:
+            raise Interrupted(f"The timeout of {self._deadline.seconds:g} s is over", next=_AGAIN)
+        until = self._options.until
+        if self._stop is None and self._queue and until is not None and self._clock.wall() >= until:
+            self._nothing_new(Stop("until", "the time is over until which workloads may be begun"))
+
+    def _begin(self) -> None:
+        """Begin what may begin now."""
+        chosen: list[Task] = []
+        places = self._options.max_parallel_workloads - self._working
+        while self._queue and self._stop is None and len(chosen) < places and self._pace.wait() <= 0 and self._batch_allows(chosen):
+            if self._since_asked >= _ASK_INJECTOR and not self._injector_lives():
+                break
+            task = self._queue.popleft()
+            self._pace.take(task.pods)
+            self._since_asked += 1
+            chosen.append(task)
+        if chosen:
+            self._start(chosen)
+
+    def _batch_allows(self, chosen: Sequence[Task]) -> bool:
+        """Whether the present batch has room, or is over and healthy so that the next one may begin."""
+        if not self._options.batch_size:
+            return True
+        if not self._batch_left and not chosen and not self._working:
+            self._batch_left = self._options.batch_size
+        if not self._batch_left:
+            return False
+        self._batch_left -= 1
+        return True
+
+    def _start(self, tasks: Iterable[Task]) -> None:
+        attempts = [self._attempt(task) for task in tasks]
+        now = self._clock.now()
+        if attempts and self._first_begin is None:
+            self._first_begin = now
+        for attempt in attempts:
+            attempt.start(now)
+            self._active[attempt.task.id] = attempt
+        self._write([attempt for attempt in attempts if attempt.writes])
+        self._next_look = min(self._next_look, now + _SHORTEST)
+
+    def _attempt(self, task: Task) -> Attempt:
+        if task.way == "evict":
+            return EvictingAttempt(task, self._tools)
+        if task.way == "recreate":
+            return RecreatingAttempt(task, self._tools)
+        return RollingAttempt(task, self._tools, self._clock.wall())
+
+    @property
+    def _working(self) -> int:
+        """How many workloads have pods away; who waits for a budget has not."""
+        return sum(not attempt.budget for attempt in self._active.values())
+
+    # Writing
+
+    def _write(self, attempts: Sequence[Attempt]) -> None:
+        """Let all of them make their next write, concurrently."""
+        answers = self._tools.api.map(self._write_one, attempts)
+        now = self._clock.now()
+        halted: LifecycleError | None = None
+        for attempt, answer in zip(attempts, answers, strict=True):
+            attempt.changed = now
+            if attempt.budget:
+                attempt.retry = now + RETRY_SECONDS
+            if isinstance(answer, LifecycleError):
+                halted = halted or answer
+            elif answer is not None:
+                self._end(attempt, answer)
+        if halted is not None:
+            raise halted
+
+    def _write_one(self, attempt: Attempt) -> End | LifecycleError | None:
+        """Return the end of the attempt, if this is it, or the error with which all writing ends."""
+        try:
+            self._guard()
+        except LifecycleError as error:
+            return error
+        try:
+            return attempt.write()
+        except LifecycleError as error:
+            return End("failed", str(error), str(error.details.get("code") or "write-refused"), error.next)
+        except Exception as error:
+            # A defect must not hide what became of the other workloads.
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            text = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
+            return End("failed", text, "defect", "this is a defect of the collection: please report it")
+
+    # Looking
+
+    def _look(self) -> None:
+        """Look at all that is under way, end what has ended, and let the others write."""
+        started = self._clock.now()
+        attempts = self._due(started)
+        seen = look(self._tools.api, [want for attempt in attempts for want in attempt.wants()])
+        failures = self._failures
+        for attempt in attempts:
+            self._end_if(attempt, attempt.look(seen, started))
+        self._prove([attempt for attempt in self._of(attempts) if isinstance(attempt, RollingAttempt)])
+        for attempt in self._of(attempts):
+            self._end_if(attempt, self._overdue(attempt))
+        self._write([attempt for attempt in self._of(attempts) if attempt.writes])
+        if self._failures > failures:
+            self._react()
+        now = self._clock.now()
+        self._next_look = now + min(_LONGEST, max(_SHORTEST, _LOOK_SHARE * (now - started)))
+        self._tell(now)
+
+    def _due(self, now: float) -> list[Attempt]:
+        """Return what is to be looked at: not those that were told to wait for a budget, until they may ask again and have a place."""
+        places = self._options.max_parallel_workloads - self._working
+        result = []
+        for attempt in self._active.values():
+            if attempt.budget and not attempt.stopped:
+                if now < attempt.retry or (places <= 0 and not self._given_up(attempt, now)):
+                    continue
+                places -= 1
+            result.append(attempt)
+        return result
+
+    def _given_up(self, attempt: Attempt, now: float) -> bool:
+        return bool(overdue(attempt, now, wait_timeout=self._options.wait_timeout, stall_timeout=self._options.stall_timeout))
+
+    def _of(self, attempts: Iterable[Attempt]) -> list[Attempt]:
+        """Return those that have not ended meanwhile."""
+        return [attempt for attempt in attempts if attempt.task.id in self._active]
+
+    def _prove(self, attempts: Sequence[RollingAttempt]) -> None:
+        """Judge all pods of the workloads that say they are done."""
+        finished = [(attempt, attempt.finished) for attempt in attempts if attempt.finished is not None]
+        pods = pods_of(self._tools.api, [workload for _, workload in finished])
+        now = self._clock.now()
+        for attempt, workload in finished:
+            self._end_if(attempt, attempt.prove(pods[workload["metadata"]["uid"]], now))
+
+    def _overdue(self, attempt: Attempt) -> End | None:
+        """Return the end of an attempt that has had its time, with the reason."""
+        options = self._options
+        code = overdue(attempt, self._clock.now(), wait_timeout=options.wait_timeout, stall_timeout=options.stall_timeout)
+        if not code:
+            return None
+        if attempt.budget:
+            return self._blocked(attempt, options.wait_timeout)
+        seconds = options.wait_timeout if code == "timeout" else options.stall_timeout + attempt.quiet
+        what = f"not done within {seconds:g} s" if code == "timeout" else f"nothing has changed for {seconds:g} s"
+        found = reason(self._tools.api, attempt)
+        told = "; ".join(filter(None, (what, attempt.partly, found.why or attempt.waits_for)))
+        look_at = f"kubectl describe {attempt.task.kind.plural} -n {attempt.task.object.namespace} {attempt.task.object.name}"
+        return End("failed", told, code, found.remedy or f"look at its pods and Events: {look_at}")
+
+    def _blocked(self, attempt: Attempt, seconds: float) -> End:
+        told = f"PodDisruptionBudget {attempt.budget} has allowed no disruption for {seconds:g} s"
+        if attempt.partly and attempt.touched:
+            told = f"{told}; {attempt.partly}"
+        advice = f"let the budget allow a disruption (kubectl describe pdb -n {attempt.budget.replace('/', ' ', 1)}): {_MORE_PODS}"
+        return End("failed" if attempt.touched else "not_run", told, "blocked-by-budget", advice)
+
+    # Ending
+
+    def _end_if(self, attempt: Attempt, end: End | None) -> None:
+        if end is not None:
+            self._end(attempt, end)
+
+    def _end(self, attempt: Attempt, end: End) -> None:
+        """Note how a workload has ended, and stop when that was one failure too many."""
+        self._active.pop(attempt.task.id, None)
+        now = self._clock.now()
+        if isinstance(attempt, RecreatingAttempt) and not attempt.touched:
+            try:
+                attempt.tidy()
+            except LifecycleError as error:
+                end = end._replace(message=f"{end.message} ({error})")
+        if end.outcome == "not_run" and not end.code:
+            end = never_begun(self._stop, attempt.budget)
+        self._ends[attempt.task.id] = end, now - attempt.began
+        if end.pods:
+            self._last_proof = now
+        if end.outcome == "failed":
+            self._progress.line(f"refresh: {attempt.task.object} failed: {end.code}")
+            if self._failures >= self._options.max_failures:
+                failed = f"{self._failures} workload{'' if self._failures == 1 else 's'} failed"
+                self._nothing_new(Stop("max-failures", f"{failed}, and max_failures is {self._options.max_failures}"))
+
+    @property
+    def _failures(self) -> int:
+        """How many workloads have failed by themselves: a budget that allows nothing, and being stopped, are no failures."""
+        return sum(end.outcome == "failed" and end.code not in RESTS for end, _ in self._ends.values())
+
+    def _react(self) -> None:
+        """Something has failed: is it the injector? Then every further workload would fail as well."""
+        if self._options.state != "absent":
+            self._injector_lives()
+
+    def _injector_lives(self) -> bool:
+        self._since_asked = 0
+        try:
+            refusals: Sequence[Refusal] = self._tools.rules.alive() if self._options.state != "absent" else ()
+        except LifecycleError:
+            # That it cannot be asked says nothing about it; whether the API server answers is found out by the next look.
+            return True
+        if refusals:
+            self._nothing_new(Stop(refusals[0].code, "; ".join(refusal.what for refusal in refusals), refusals[0].next))
+        return not refusals
+
+    def _nothing_new(self, stop: Stop) -> None:
+        """Begin nothing from here on. Evictions end after the pod that is away; a window that is over keeps nothing that was begun."""
+        if self._stop is None or stop.code.startswith("injector-"):
+            self._stop = stop
+        for attempt in self._active.values():
+            attempt.stopped = attempt.stopped or stop.code != "until" or bool(attempt.budget and not attempt.touched)
+
+    # Time
+
+    def _pause(self) -> float:
+        """Return how long nothing is to be done."""
+        now = self._clock.now()
+        times = [self._deadline.remaining()]
+        if self._active:
+            waiting = [attempt.retry - now for attempt in self._active.values() if attempt.budget and not attempt.stopped]
+            all_wait = len(waiting) == len(self._active)
+            times.append(max(self._next_look - now, min(waiting)) if all_wait else self._next_look - now)
+        if self._queue and self._stop is None and self._working < self._options.max_parallel_workloads:
+            times.append(max(self._pace.wait(), 0.0 if self._may_fill_batch else _SHORTEST))
+        return max(0.01, min(times))
+
+    @property
+    def _may_fill_batch(self) -> bool:
+        return not self._options.batch_size or bool(self._batch_left) or not self._working
+
+    # Telling
+
+    def _tell(self, now: float) -> None:
+        if now < self._next_line:
+            return
+        self._next_line = now + _TELL_SECONDS
+        self._progress.line(line(self._standing(now)))
+
+    def _standing(self, now: float) -> Standing:
+        ends = [end for end, _ in self._ends.values()]
+        budgets = [(f"{a.task.object.namespace}/{a.task.object.name}", a.budget) for a in self._active.values() if a.budget]
+        return Standing(
+            workloads=sum(end.outcome in ("done", "unchanged") for end in ends),
+            all_workloads=len(self._tasks),
+            pods=sum(end.pods for end in ends),
+            all_pods=sum(task.pods for task in self._tasks),
+            running=self._working,
+            failed=sum(end.outcome == "failed" for end in ends),
+            seconds=now - (self._first_begin if self._first_begin is not None else now),
+            per_minute=self._options.pods_per_minute,
+            budgets=budgets,
+            stopped=self._stop.what if self._stop is not None else "",
+        )
+
+    def _result(self) -> tuple[list[StepOutcome], LifecycleError | None]:
+        """Give everything that has not ended its end, and count."""
+        now = self._clock.now()
+        for attempt in [*self._active.values()]:
+            self._end(attempt, self._unfinished(attempt))
+        for task in self._queue:
+            self._ends[task.id] = never_begun(self._stop, "", self._interrupted), 0.0
+        self._progress.line(line(self._standing(now)))
+        outcomes = []
+        for task in self._tasks:
+            end, seconds = self._ends.get(task.id, (never_begun(self._stop, "", self._interrupted), 0.0))
+            outcomes.append(StepOutcome(task.id, PHASE, end.outcome, seconds, end.message))
+            if end.outcome in ("failed", "not_run"):
+                self.entries.append(entry_of(task, end))
+        done = [end for end, _ in self._ends.values() if end.outcome == "done"]
+        number = Counter(outcome.outcome for outcome in outcomes)
+        self.counts = {"workloads": len(done), "pods": sum(end.pods for end in done)}
+        self.counts |= {name: number[name] for name in ("unchanged", "failed", "not_run")}
+        if self._first_begin is not None:
+            self.rate = measured(self.counts["pods"], self._last_proof - self._first_begin)
+        return outcomes, error_of(self.entries, self._stop, self._interrupted, self.counts)
+
+    def _unfinished(self, attempt: Attempt) -> End:
+        if attempt.budget and attempt.touched:
+            return self._blocked(attempt, self._clock.now() - attempt.since)
+        if attempt.touched or attempt.task.way == "wait":
+            told = "; ".join(filter(None, ("it was begun, and its end was not waited for", attempt.partly, attempt.waits_for)))
+            return End("failed", told, "unfinished", "run the same command again: it waits for it and does the rest")
+        return never_begun(self._stop, attempt.budget, self._interrupted)
+
+
+_AGAIN = "run the same command again: it goes on from here (with a larger timeout)"
+_MORE_PODS = "more ready pods, or a smaller minAvailable; then run the same command again"
