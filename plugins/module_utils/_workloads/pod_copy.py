@@ -90,7 +90,7 @@ def _drop_token(spec: dict[str, Any]) -> None:
 
 def _is_token(volume: Object, spec: Object) -> bool:
     account = spec.get("serviceAccountName") or "default"
-    return volume["name"].startswith(("kube-api-access-", f"{account}-token-"))
+    return str(volume["name"]).startswith(("kube-api-access-", f"{account}-token-"))
 
 
 def risks(pod: Object, manifest: Object) -> tuple[str, ...]:

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,24 +61,26 @@ def is_over(pod: Object) -> bool:
     return "deletionTimestamp" in pod["metadata"] or (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
-def pod_facts(pod: Object, verdict: Verdict) -> PodFacts:
-    """Reduce a raw pod."""
+def pod_facts(pod: Object, verdict: Verdict, controllers: dict[str, ControllerRef] | None = None) -> PodFacts:
+    """Reduce a raw pod; with ``controllers`` (by uid, filled here) the pods of one owner share its reference."""
     metadata = pod["metadata"]
     annotations = metadata.get("annotations") or {}
     controller = controller_of(metadata)
+    if controller is not None and controllers is not None:
+        controller = controllers.setdefault(controller.uid, controller)
     return PodFacts(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata.get("uid", ""),
-        controller=controller,
-        revision=_revision(metadata.get("labels") or {}, controller),
-        token=annotations.get(TOKEN, ""),
-        phase=(pod.get("status") or {}).get("phase", ""),
-        ready=is_ready(pod),
-        deleting="deletionTimestamp" in metadata,
-        mirror=_MIRROR in annotations,
-        verdict=verdict,
-        created=metadata.get("creationTimestamp", ""),
+        sys.intern(metadata["namespace"]),
+        metadata["name"],
+        metadata.get("uid", ""),
+        controller,
+        sys.intern(_revision(metadata.get("labels") or {}, controller)),
+        sys.intern(annotations.get(TOKEN, "")),
+        sys.intern((pod.get("status") or {}).get("phase", "")),
+        is_ready(pod),
+        "deletionTimestamp" in metadata,
+        _MIRROR in annotations,
+        verdict,
+        metadata.get("creationTimestamp") or "",
     )
 
 
@@ -89,15 +92,13 @@ def _revision(labels: Mapping[str, str], controller: ControllerRef | None) -> st
 
 def is_ready(pod: Object) -> bool:
     """Whether a pod runs, all its containers and sidecars are ready, and so is the pod (istio pkg/kube/util.go ``CheckPodReady``)."""
-    spec, status = pod.get("spec") or {}, pod.get("status") or {}
-    if status.get("phase") != "Running" or not _all_ready(spec.get("containers") or (), status.get("containerStatuses") or ()):
+    status = pod.get("status") or {}
+    if status.get("phase") != "Running":
         return False
-    sidecars = [item for item in spec.get("initContainers") or () if item.get("restartPolicy") == "Always"]
-    if sidecars and not _all_ready(sidecars, status.get("initContainerStatuses") or ()):
+    containers = status.get("containerStatuses") or ()
+    if len(containers) < len(pod["spec"]["containers"]) or not all(item.get("ready") for item in containers):
+        return False
+    # An init container that has ended well is ready, too.
+    if not all(item.get("ready") for item in status.get("initContainerStatuses") or ()):
         return False
     return any(item.get("type") == "Ready" and item.get("status") == "True" for item in status.get("conditions") or ())
-
-
-def _all_ready(containers: Iterable[Object], statuses: Iterable[Object]) -> bool:
-    ready = {item["name"] for item in statuses if item.get("ready")}
-    return all(item["name"] in ready for item in containers)

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
@@ -68,8 +67,8 @@ class _Reading:
         # Hash of the ReplicaSet that has a Deployment's uid and revision.
         self._hashes: dict[tuple[str, str], str] = {}
         self._unread: set[str] = set()
-        # One object for equal values: 10,000 pods have few owners and fewer verdicts.
-        self._same: dict[object, object] = {}
+        # By uid: 10,000 pods have few owners.
+        self._controllers: dict[str, ControllerRef] = {}
 
     def read(self) -> Scope:
         reads: list[Callable[[], None]] = [self._read_namespaces]
@@ -128,24 +127,13 @@ class _Reading:
             place = pod["metadata"]["namespace"]
             if place == rules.namespace or (only is not None and place not in only) or is_over(pod):
                 continue
-            facts = self._kept(pod_facts(pod, rules.judge(pod)))
+            facts = pod_facts(pod, rules.judge(pod), self._controllers)
             if facts.verdict.state == "outside" and not facts.token:
                 continue
             self._pods.append(facts)
             if self._options.recreate_bare_pods and facts.controller is None and reason_to_replace(facts, Need(state)):
                 pod["metadata"].pop("managedFields", None)
                 self._bare[facts.uid] = pod
-
-    def _kept(self, facts: PodFacts) -> PodFacts:
-        same = self._same
-        return facts._replace(
-            namespace=sys.intern(facts.namespace),
-            controller=same.setdefault(facts.controller, facts.controller),
-            revision=sys.intern(facts.revision),
-            token=sys.intern(facts.token),
-            phase=sys.intern(facts.phase),
-            verdict=same.setdefault(facts.verdict, facts.verdict),
-        )
 
     # Owners
 
