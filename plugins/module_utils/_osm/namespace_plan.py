@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_keys import Keys, differing, wanted_keys, with_keys
@@ -27,9 +28,11 @@ CREATE, PATCH, PODS = "create", "patch", "annotate_pods"
 _PODS_SHOWN = 20
 
 
-def namespace_steps(state: NamespacesState) -> list[Step]:
+# Asked for several times on one observation, by the plan, its findings and its proof.
+@lru_cache(maxsize=2)
+def namespace_steps(state: NamespacesState) -> tuple[Step, ...]:
     """Return one step per namespace that is not as it is wanted, and one per namespace that has pods to annotate."""
-    steps = []
+    steps: list[Step] = []
     for name in state.targets:
         namespace = state.namespaces.get(name)
         if namespace is None:
@@ -42,7 +45,7 @@ def namespace_steps(state: NamespacesState) -> list[Step]:
         pods = (state.scrape or {}).get(name, ())
         if pods:
             steps.append(_annotate(state, name, pods))
-    return steps
+    return tuple(steps)
 
 
 def after_of(state: NamespacesState, name: str) -> LiveNamespace:

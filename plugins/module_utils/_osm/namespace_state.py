@@ -57,9 +57,9 @@ class ScrapedPod(NamedTuple):
     annotations: Mapping[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NamespacesState:
-    """Everything that was read.
+    """Everything that was read. Two are never equal, so that what is planned on one can be kept with it.
 
     ``namespaces`` are all of the cluster; ``targets`` are those that were named or selected, in order. ``control_planes`` maps a
     namespace to the control plane in it. ``bad_selector`` is the API server's word on a selector that it cannot read. ``pods`` counts
