@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.data_plane import is_enrolled, missing_keys, verdict, wanted_sidecar
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.injection import desired_sidecar_image, must_inject, sidecar_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.injection import Decision, desired_sidecar_image, must_inject, sidecar_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.injector_alive import injector_refusals
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, NamespaceFacts, Observed, PodTraits
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import namespace_facts, sidecar_traits
@@ -80,8 +80,16 @@ class OsmRules:
 
     def injects(self, template: Object) -> bool:
         """Whether a new pod of a template would get a sidecar of this mesh."""
+        return self._decision(template).inject is True
+
+    def denies(self, template: Object) -> str:
+        """Say which annotation makes the injector refuse a new pod of a template; empty when none does."""
+        decision = self._decision(template)
+        return decision.reason if decision.inject is None else ""
+
+    def _decision(self, template: Object) -> Decision:
         mesh, namespace = self._mesh, self._facts(template["metadata"]["namespace"])
-        return must_inject(template, namespace.as_namespace(), mesh.product, mesh.name, mesh.namespace).inject is True
+        return must_inject(template, namespace.as_namespace(), mesh.product, mesh.name, mesh.namespace)
 
     def written_in(self, template: Object) -> bool:
         """Whether the sidecar stands in the template itself."""
