@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 DOCUMENTATION = r"""
@@ -24,11 +24,6 @@ options:
     type: list
     elements: dict
     required: true
-  manifests:
-    description: The policies that are applied before namespaces are enrolled.
-    type: list
-    elements: dict
-    default: []
   api_server_access:
     description: How workloads get access to the Kubernetes API, V(none), V(exclude_ip) or V(egress).
     type: str
@@ -62,12 +57,8 @@ _value:
   elements: dict
 """
 
-_DENIED = {"inbound-denied": "destination", "outbound-denied": "source"}
-
-
 def onboard_findings(
     findings: Sequence[Mapping[str, Any]],
-    manifests: Sequence[Mapping[str, Any]] = (),
     api_server_access: str = "none",
     allow_move: bool = False,
     accept: Sequence[str] = (),
@@ -80,28 +71,11 @@ def onboard_findings(
         settled["api-server-access"] = "access to the API server is part of this onboarding"
     if api_server_access == "exclude_ip":
         settled["api-server-in-mesh"] = "the address of the API server is excluded from interception"
-    allowed = {*_allowed(manifests)}
-    return [_told(finding, settled.get(finding["code"]) or _by_policy(finding, allowed)) for finding in findings]
+    return [_told(finding, settled.get(finding["code"], "")) for finding in findings]
 
 
 def _told(finding: Mapping[str, Any], by: str) -> dict[str, Any]:
     return {**finding, "severity": "info", "remedy": f"nothing: {by}"} if by else {**finding}
-
-
-def _by_policy(finding: Mapping[str, Any], allowed: set[tuple[str, str, str]]) -> str:
-    role, about = _DENIED.get(finding["code"], ""), finding.get("object") or {}
-    return "a policy of this onboarding allows it" if (role, about.get("namespace"), about.get("name")) in allowed else ""
-
-
-def _allowed(manifests: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:
-    """Yield (``source`` or ``destination``, namespace, service account) of every TrafficTarget."""
-    for manifest in manifests:
-        if manifest["kind"] != "TrafficTarget":
-            continue
-        spec, namespace = manifest.get("spec") or {}, manifest["metadata"]["namespace"]
-        accounts = [("destination", spec.get("destination") or {}), *(("source", source) for source in spec.get("sources") or ())]
-        for role, account in accounts:
-            yield role, account.get("namespace") or namespace, account.get("name") or ""
 
 
 class FilterModule:
