@@ -13,13 +13,23 @@ from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.data_plane import is_enrolled, missing_keys, verdict, wanted_sidecar
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.injection import Decision, desired_sidecar_image, must_inject, sidecar_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.injection import (
+    Decision,
+    desired_sidecar_image,
+    must_inject,
+    sidecar_of,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.injector_alive import injector_refusals
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, NamespaceFacts, Observed, PodTraits
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import namespace_facts, sidecar_traits
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.restart import settings_of_new_pods
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninjected_pod import without_sidecar
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.visible_configuration import Visible, outdated_setting, visible
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.visible_configuration import (
+    Visible,
+    invalid_exclusion,
+    outdated_setting,
+    visible,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import Verdict
 
@@ -85,7 +95,9 @@ class OsmRules:
     def denies(self, template: Object) -> str:
         """Say which annotation makes the injector refuse a new pod of a template; empty when none does."""
         decision = self._decision(template)
-        return decision.reason if decision.inject is None else ""
+        if decision.inject is None:
+            return decision.reason
+        return (invalid_exclusion(template, self._mesh.product) or "") if decision.inject else ""
 
     def _decision(self, template: Object) -> Decision:
         mesh, namespace = self._mesh, self._facts(template["metadata"]["namespace"])

@@ -10,6 +10,7 @@ been changed since.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -60,6 +61,29 @@ def visible(pod: Object, product: Product) -> Visible:
 def _arguments(containers: Iterable[Object] | None, name: str) -> tuple[str, ...]:
     found: Object = next((item for item in containers or () if item["name"] == name), {})
     return tuple(found.get("args") or ())
+
+
+def invalid_exclusion(pod: Object, product: Product) -> str | None:
+    """Say which annotation with exclusions the injector cannot read, so that it denies the pod (pkg/injector/exclusions.go)."""
+    annotations = pod["metadata"].get("annotations") or {}
+    for name in _ANNOTATIONS.values():
+        key = f"{product.key_domain}/{name}"
+        valid = _is_network if "-ip-range-" in name else _is_port
+        wrong = [part for part in str(annotations[key]).split(",") if not valid(part.strip())] if key in annotations else []
+        if wrong:
+            return f"the pod's annotation {key} has the invalid value {wrong[0]!r}"
+    return None
+
+
+def _is_port(text: str) -> bool:
+    return text.isdecimal() and int(text) > 0
+
+
+def _is_network(text: str) -> bool:
+    try:
+        return "/" in text and bool(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        return False
 
 
 def outdated_setting(seen: Visible, spec: Object) -> str | None:

@@ -193,3 +193,22 @@ def test_fingerprint_of_namespace_and_pod() -> None:
     assert plain.fingerprint(windows) != plain.fingerprint(TEMPLATE)
     out: Object = {**TEMPLATE, "metadata": {"namespace": "default"}}
     assert plain.fingerprint(out) == rich.fingerprint(out) != plain.fingerprint(TEMPLATE)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "place", "reason"),
+    [
+        ({}, "shop", ""),
+        ({KEY: "maybe"}, "shop", "'maybe'"),
+        ({KEY: "maybe"}, "default", ""),
+        ({"openservicemesh.io/inbound-port-exclusion-list": "80, 443"}, "shop", ""),
+        ({"openservicemesh.io/inbound-port-exclusion-list": "80,http"}, "shop", "'http'"),
+        ({"openservicemesh.io/outbound-ip-range-exclusion-list": "10.0.0.1/8"}, "shop", ""),
+        ({"openservicemesh.io/outbound-ip-range-exclusion-list": "10.0.0.1"}, "shop", "'10.0.0.1'"),
+        ({"openservicemesh.io/outbound-ip-range-exclusion-list": "10.0.0.1", KEY: "disabled"}, "shop", ""),
+    ],
+)
+def test_denied_pods(annotations: Object, place: str, reason: str) -> None:
+    denied = rules().denies({"metadata": {"namespace": place, "annotations": annotations}, "spec": {"containers": []}})
+    assert reason in denied
+    assert bool(denied) == bool(reason)
