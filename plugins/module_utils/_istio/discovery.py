@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._istio.candidates import ISTIOD
 from ansible_collections.meshops.lifecycle.plugins.module_utils._istio.injector_config import Injector, read_injector
 from ansible_collections.meshops.lifecycle.plugins.module_utils._istio.proxy_config import ProxyConfig, proxy_configs
 from ansible_collections.meshops.lifecycle.plugins.module_utils._istio.versions import Version, read_image
@@ -25,7 +26,6 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds impo
 
 Object = Mapping[str, Any]
 
-ISTIOD = "app=istiod"
 _PROXY_CONFIG = Kind("networking.istio.io/v1beta1", "ProxyConfig", "proxyconfigs")
 _NAMESPACE = "istio-system"
 
