@@ -43,7 +43,7 @@ def family_of(candidates: Iterable[MeshCandidate]) -> Family | Refusal:
             "there is neither a mesh of the OSM family nor an Istio in this cluster",
             "no Deployment has the label app=osm-controller, app=fsm-controller or app=istiod",
             "nothing was changed",
-            "check the connection and its context; where a control plane is down for good, say which mesh is meant (mesh: osm or mesh: istio)",
+            "check the connection and its context; where a control plane is gone for good, say which one is meant (mesh: osm or istio)",
         )
     listed = ", ".join(f"{_TITLES[item.family]} ({item.target})" for item in found)
     return Refusal(
