@@ -131,7 +131,7 @@ class _Choice:
             return Decision(self._wait(needy))
         if old and state == "failed":
             return self._left("rollout-failed", needy)
-        if old and state == "waiting":
+        if old and state == "waiting" and self._is_enough():
             # Somebody else's change of the template replaces these pods as well.
             return Decision(self._wait(needy))
         tokens = [self._workload.token, *(pod.token for pod in self._pods)] if ours or self._is_unnamed_restart() else ()
@@ -148,6 +148,12 @@ class _Choice:
         if self._is_unnamed_restart():
             return token.is_same(self._wanted_token) and bool(self._options.began)
         return token.fingerprint == self._wanted_token.fingerprint
+
+    def _is_enough(self) -> bool:
+        """Whether new pods of a template that is not ours will be as wanted: they carry its token, if any."""
+        if self._options.state == "current":
+            return not self._workload.token
+        return not self._wanted_token.restart
 
     def _is_unnamed_restart(self) -> bool:
         return self._options.state == "restarted" and not self._options.token
