@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +17,8 @@ from typing import Any
 import yaml
 from charts.repository import write_chart
 from kept_states import KeptStates
-from run_module import run_module, start_module
+from run_module import Module, run_module, start_module
+from sandboxlib import processes, state
 from sandboxlib.apps import deploy_apps
 from sandboxlib.binaries import binary
 from sandboxlib.cluster import Cluster
@@ -58,6 +58,8 @@ class Mesh:
 MESH = Mesh()
 BOOKSTORE = Mesh(apps=True)
 _SETTLE_SECONDS = 60.0
+# Less than a test waits for a module, way back included, so that the module itself tells what it waits for.
+_UPGRADE_SECONDS = 120
 
 
 @dataclass
@@ -123,15 +125,27 @@ class MeshCluster:
 
     def upgrade(self, *, check: bool = False, diff: bool = False, **options: Any) -> Result:
         """Run ``mesh_upgrade`` to its end; to chart 1.3.9 unless ``options`` say otherwise."""
-        return run_module("mesh_upgrade", self._upgrade_options(options), check=check, diff=diff, env=self.environment)
+        try:
+            return run_module("mesh_upgrade", self._upgrade_options(options), check=check, diff=diff, env=self.environment)
+        finally:
+            self._check_alive()
 
-    def start_upgrade(self, *, diff: bool = False, tmpdir: Path | None = None, **options: Any) -> subprocess.Popen[str]:
+    def start_upgrade(self, *, diff: bool = False, tmpdir: Path | None = None, **options: Any) -> Module:
         """Start ``mesh_upgrade`` and return its process; ``tmpdir`` is where it finds ``progress.jsonl``."""
         return start_module("mesh_upgrade", self._upgrade_options(options), diff=diff, env=self.environment, tmpdir=tmpdir)
 
     def _upgrade_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         chart = {} if "chart_ref" in options or "chart_version" in options else {"chart_ref": str(self.chart("1.3.9"))}
-        return self.options(**{"binary_path": str(binary("helm")), **chart, **options})
+        return self.options(**{"binary_path": str(binary("helm")), "timeout": _UPGRADE_SECONDS, **chart, **options})
+
+    def _check_alive(self) -> None:
+        """Raise SandboxError with the last words of a component that has ended: a mesh that nobody plays never becomes ready."""
+        known = state.processes(self.cluster.directory)
+        tails = [
+            f"{name} has ended. The end of its log:\n{processes.log_tail(Path(known[name].log))}" for name in self.cluster.dead_components()
+        ]
+        if tails:
+            raise SandboxError("\n".join(tails))
 
     @cached_property
     def environment(self) -> dict[str, str]:

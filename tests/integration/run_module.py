@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +20,19 @@ from typing import Any
 PACKAGE = "ansible_collections.meshops.lifecycle.plugins.modules"
 
 
+_STACK_SECONDS = 5.0
+_SHOWN_LINES = 40
+
+
 class ModuleFailed(AssertionError):
-    """A module that ended without a result: its output is the message."""
+    """A module that ended without a result, or not in time: its output and its progress are the message."""
+
+
+class Module(subprocess.Popen[str]):
+    """A running module; ``directory`` is where it writes ``progress.jsonl``, and is removed with it when nobody ``named`` it."""
+
+    directory: Path
+    named: bool
 
 
 def start_module(
@@ -29,19 +43,23 @@ def start_module(
     diff: bool = False,
     env: Mapping[str, str] | None = None,
     tmpdir: str | Path | None = None,
-) -> subprocess.Popen[str]:
-    """Start a module and return its process; ``args`` are its options, ``tmpdir`` is where it finds ``progress.jsonl``."""
-    internal: dict[str, Any] = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_module_name": name}
-    if tmpdir is not None:
-        internal["_ansible_tmpdir"] = str(tmpdir)
-    process = subprocess.Popen(
-        [sys.executable, "-m", f"{PACKAGE}.{name}"],
+) -> Module:
+    """Start a module and return its process; ``args`` are its options, ``tmpdir`` is where it finds ``progress.jsonl``.
+
+    Without ``tmpdir`` it gets a directory of its own, so that one that does not end can be asked what it waits for.
+    """
+    directory = Path(tmpdir) if tmpdir is not None else _new_directory()
+    internal = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_module_name": name, "_ansible_tmpdir": str(directory)}
+    process = Module(
+        # SIGABRT makes it tell where each of its threads is.
+        [sys.executable, "-X", "faulthandler", "-m", f"{PACKAGE}.{name}"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **(env or {})},
     )
+    process.directory, process.named = directory, tmpdir is not None
     if process.stdin is None:
         raise ModuleFailed("the module has no standard input")
     process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": {**args, **internal}}))
@@ -50,9 +68,24 @@ def start_module(
     return process
 
 
-def finish_module(process: subprocess.Popen[str], timeout: float = 300) -> dict[str, Any]:
-    """Wait for a started module and return its result (``failed`` is set when it failed)."""
-    stdout, stderr = process.communicate(timeout=timeout)
+def _new_directory() -> Path:
+    directory = Path(tempfile.mkdtemp(prefix="module-"))
+    (directory / "progress.jsonl").touch()
+    return directory
+
+
+def finish_module(process: Module, timeout: float = 300) -> dict[str, Any]:
+    """Wait for a started module and return its result (``failed`` is set when it failed).
+
+    One that does not end in time is ended, and ModuleFailed says how far it had come and where its threads were.
+    """
+    try:
+        stdout, stderr = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired as late:
+        raise ModuleFailed(f"it did not end within {timeout:g} s\n{_last_words(process)}") from late
+    finally:
+        if not process.named:
+            shutil.rmtree(process.directory, ignore_errors=True)
     for line in reversed(stdout.splitlines()):
         try:
             result = json.loads(line)
@@ -61,6 +94,19 @@ def finish_module(process: subprocess.Popen[str], timeout: float = 300) -> dict[
         if isinstance(result, dict):
             return result
     raise ModuleFailed(f"no result, exit code {process.returncode}\nstdout: {stdout[-2000:]}\nstderr: {stderr[-4000:]}")
+
+
+def _last_words(process: Module) -> str:
+    """End a module, and return its progress and what it wrote to its standard error on the way."""
+    process.send_signal(signal.SIGABRT)
+    try:
+        _stdout, stderr = process.communicate(timeout=_STACK_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        _stdout, stderr = process.communicate()
+    progress = process.directory / "progress.jsonl"
+    lines = progress.read_text(encoding="utf-8").splitlines() if progress.exists() else []
+    return "\n".join(["progress:", *lines[-_SHOWN_LINES:], "stderr:", stderr[-8000:]])
 
 
 def run_module(name: str, args: Mapping[str, Any], **options: Any) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -451,7 +450,7 @@ def test_pods_born_before_the_mesh_config_was_complete_come_first(mesh_cluster: 
     cluster = mesh_cluster.reset(BOOKSTORE)
     with WriteGate(cluster) as gate:
         held = gate.hold(lambda write: write.resource == "meshconfigs")
-        process: subprocess.Popen[str] = mesh_cluster.start_upgrade(kubeconfig=str(gate.kubeconfig))
+        process = mesh_cluster.start_upgrade(kubeconfig=str(gate.kubeconfig))
         held.wait()
         wait_for_rollouts(cluster.api, ["osm-system"])
         assert shape(new_pod(mesh_cluster, "bookthief", "born-too-early"))[1] == []

@@ -36,6 +36,7 @@ from mesh_by_hand import (
 from sandboxlib.cluster import Cluster
 from sandboxlib.errors import SandboxError
 from sandboxlib.options import Options
+from standins.osm_family.crds import Crd, serves
 
 
 def test_upgrade_as_seen(fresh_cluster: Callable[[Options], Cluster]) -> None:
@@ -141,3 +142,11 @@ def _endpoints(cluster: Cluster, service: str) -> set[str]:
         f"/apis/discovery.k8s.io/v1/namespaces/osm-system/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3D{service}"
     )
     return {address for item in slices["items"] for endpoint in item["endpoints"] or [] for address in endpoint["addresses"]}
+
+
+def test_a_definition_that_was_just_created_is_not_served_yet() -> None:
+    """Nobody has looked at it: the API server answers with conditions that are null."""
+    crd = Crd("EgressGateway", "egressgateways", "policy.flomesh.io", ("v1alpha1",))
+    created: Manifest = {"spec": {"versions": [{"name": "v1alpha1", "served": True}]}, "status": {"conditions": None}}
+    assert not serves(created, crd)
+    assert serves({**created, "status": {"conditions": [{"type": "Established", "status": "True"}]}}, crd)

@@ -77,6 +77,7 @@ def serves(found: Object | None, crd: Crd) -> bool:
     """Whether a definition in the cluster is established and serves what ``crd`` stores."""
     if found is None:
         return False
-    conditions = {entry["type"]: entry["status"] for entry in found.get("status", {}).get("conditions", [])}
+    # A definition that was just created has null there (apiextensions/v1 types.go: no omitempty), until a controller has looked at it.
+    conditions = {entry["type"]: entry["status"] for entry in found.get("status", {}).get("conditions") or []}
     served = {entry["name"] for entry in found["spec"]["versions"] if entry["served"]}
     return conditions.get("Established") == "True" and crd.versions[0] in served
