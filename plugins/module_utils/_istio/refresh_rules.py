@@ -39,6 +39,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._istio.webhook_r
     selected,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import NAMESPACE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Refused
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import Verdict
@@ -60,10 +61,11 @@ class PodTraits(NamedTuple):
     proxy: Proxy | None
 
 
-def istio_rules(api: Api, namespaces: Iterable[Object], installation: IstioInstallation | None = None) -> IstioRules:
-    """Return the rules of the Istio of a cluster, all its revisions; ``namespaces`` are the cluster's raw Namespaces.
+def istio_rules(api: Api, namespaces: Iterable[Object] | None = None, installation: IstioInstallation | None = None) -> IstioRules:
+    """Return the rules of the Istio of a cluster, all its revisions.
 
-    ``installation`` is what ``find_istio`` returned, when the caller has it already. Raises Refused when there is no Istio.
+    ``namespaces`` are the cluster's raw Namespaces and ``installation`` is what ``find_istio`` returned; what is not given is read.
+    Raises Refused when there is no Istio.
     """
     found = installation or find_istio(api)
     if found is None:
@@ -73,7 +75,8 @@ def istio_rules(api: Api, namespaces: Iterable[Object], installation: IstioInsta
             state="nothing was changed",
             next="check the connection and its context, or choose the other mesh (mesh: osm)",
         )
-    labels = {str(item["metadata"]["name"]): item["metadata"].get("labels") or {} for item in namespaces}
+    listed = api.list(NAMESPACE, metadata_only=True) if namespaces is None else namespaces
+    labels = {str(item["metadata"]["name"]): item["metadata"].get("labels") or {} for item in listed}
     return IstioRules(api, found, labels)
 
 
