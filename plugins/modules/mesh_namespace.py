@@ -101,7 +101,12 @@ seealso:
 EXAMPLES = r"""
 # The tasks below rely on module_defaults for group/meshops.lifecycle.all to carry the connection.
 
-- name: Enrol the bookstore
+- name: Take a namespace out of the mesh
+  meshops.lifecycle.mesh_namespace:
+    namespaces: [bookthief]
+    state: absent
+
+- name: Enrol all of the bookstore; what is enrolled already stays as it is
   meshops.lifecycle.mesh_namespace:
     namespaces: [bookstore, bookbuyer, bookthief, bookwarehouse]
   register: enrolled
@@ -110,26 +115,26 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ enrolled.namespaces | items2dict(key_name='name', value_name='pods_to_restart') }}"
 
-- name: Let Prometheus find the sidecars of every namespace of the mesh
+- name: Let Prometheus find the sidecars of all namespaces of the mesh that are not ignored
   meshops.lifecycle.mesh_namespace:
     mesh_name: osm
-    selector: openservicemesh.io/monitored-by=osm
+    selector: openservicemesh.io/monitored-by=osm,!openservicemesh.io/ignore
     metrics: enabled
 
-- name: Enrol a namespace whose pods ask for sidecars one by one, and create it if need be
+- name: Enrol a new namespace whose pods ask for sidecars one by one
   meshops.lifecycle.mesh_namespace:
     namespaces: [reports]
     injection: disabled
     create: true
 
-- name: Keep the injector away from a namespace
+- name: Keep the injector away from it
   meshops.lifecycle.mesh_namespace:
     namespaces: [reports]
     state: ignored
 
-- name: Take namespaces out of the mesh
+- name: Remove all that the mesh left on it
   meshops.lifecycle.mesh_namespace:
-    namespaces: [bookthief, reports]
+    namespaces: [reports]
     state: absent
 """
 
