@@ -33,6 +33,10 @@ options:
     description: The summary of the whole.
     type: dict
     required: true
+  planned:
+    description: Whether nothing was written, so that what M(kubernetes.core.k8s) says to have changed was only tried.
+    type: bool
+    default: false
 seealso:
   - plugin: meshops.lifecycle.result_lines
     plugin_type: filter
@@ -54,10 +58,12 @@ _value:
 _LISTS = ("findings", "leftovers", "workloads", "refresh")
 
 
-def combined_result(results: Sequence[Mapping[str, Any]], plan: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any]:
+def combined_result(
+    results: Sequence[Mapping[str, Any]], plan: Mapping[str, Any], summary: Mapping[str, Any], planned: bool = False
+) -> dict[str, Any]:
     """One result of all ``results``; the keys are those of RETURN, and ``diff`` where a task has one."""
-    ran = [result for result in results if result and not result.get("skipped")]
-    steps = [step for result in ran for step in _steps(result)]
+    ran = [each for result in results for each in _without_loop(result) if each and not each.get("skipped")]
+    steps = [step for result in ran for step in _steps(result, "would_do" if planned else "done")]
     phases = [phase for result in ran for phase in (result.get("plan") or {}).get("phases") or []]
     combined: dict[str, Any] = {
         "changed": any(result.get("changed") for result in ran),
@@ -74,6 +80,11 @@ def combined_result(results: Sequence[Mapping[str, Any]], plan: Mapping[str, Any
     return {**combined, "diff": diffs} if diffs else combined
 
 
+def _without_loop(result: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The results of a task that loops, or the only one."""
+    return result["results"] if "results" in result else [result]
+
+
 def _each_once(items: Iterator[Any]) -> list[Any]:
     """The items without repetitions: a preflight and what comes after it may tell the same finding."""
     found: list[Any] = []
@@ -83,10 +94,9 @@ def _each_once(items: Iterator[Any]) -> list[Any]:
     return found
 
 
-def _steps(result: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _steps(result: Mapping[str, Any], done: str) -> Iterator[Mapping[str, Any]]:
     yield from result.get("steps") or []
     for each in _applied(result):
-        done = "would_do" if result.get("planned_only") else "done"
         outcome = done if each.get("changed") else "unchanged"
         yield {"id": f"apply:{_named(each)}", "phase": "objects", "outcome": outcome, "duration": 0, "message": ""}
 

@@ -134,7 +134,8 @@ _value:
 
 # In check mode a planner sees this finding; for an apply it means a refusal before its first write.
 _NOT_PERMITTED = "apply-needs-permissions"
-_ENROLLED = {"present": "enrolled", "absent": "taken out"}
+# Done, and to be done.
+_ENROLLED = {"present": ("enrolled", "to enrol"), "absent": ("taken out", "to take out")}
 _STOPPING = ("unplanned", "refused", "failed")
 _NOT_REACHED = {"outcome": "not_reached", "changed": False, "after": "", "next": "run it again for this cluster"}
 
@@ -231,10 +232,12 @@ def _pods(summary: Mapping[str, Any], outcome: str) -> str:
     if "before" in summary or "pods" not in summary:
         return ""
     done = outcome in ("changed", "unchanged", "failed")
-    count = summary.get("refreshed_pods", 0) if done else summary.get("pods_to_refresh", 0)
-    pods = f"{count} of {summary['pods']} pods {'refreshed' if done else 'to refresh'}"
-    enrolled = summary.get("enrolled")
-    return pods if enrolled is None else f"{enrolled} of {summary['namespaces']} namespaces {_ENROLLED[summary['state']]}, {pods}"
+    waiting = summary.get("pods_to_refresh", summary["pods"] - summary.get("current_pods", 0) - summary.get("leftover_pods", 0))
+    pods = f"{summary.get('refreshed_pods', 0)}{{}} pods refreshed" if done else f"{waiting}{{}} pods to refresh"
+    if "enrolled" not in summary:
+        return pods.format(f" of {summary['pods']}")
+    enrolled = _ENROLLED[summary["state"]][not done]
+    return f"{summary['enrolled']} of {summary['namespaces']} namespaces {enrolled}, {pods.format('')}"
 
 
 def _line(record: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ author:
 description:
   - A preflight judges a cluster as it is. Some of what it finds is settled by the onboarding that follows it, and must not stop that one.
     This lowers the severity of such findings to C(info) and says what settles them.
+  - C(what) becomes a whole sentence, with the object that it is about.
 options:
   _input:
     description: RV(meshops.lifecycle.mesh_preflight#module:findings).
@@ -63,7 +64,7 @@ def onboard_findings(
     allow_move: bool = False,
     accept: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """The findings; those that are settled have the severity ``info`` and say by what in ``remedy``."""
+    """The findings as whole sentences; those that are settled have the severity ``info`` and say by what in ``remedy``."""
     settled = {code: "accepted" for code in accept} | {"namespace-ignored": "enrolling takes the label away"}
     if allow_move:
         settled["other-mesh"] = "the namespace is moved"
@@ -75,7 +76,14 @@ def onboard_findings(
 
 
 def _told(finding: Mapping[str, Any], by: str) -> dict[str, Any]:
-    return {**finding, "severity": "info", "remedy": f"nothing: {by}"} if by else {**finding}
+    told = {**finding, "what": f"{_object(finding)} {finding['what']}"}
+    return {**told, "severity": "info", "remedy": f"nothing: {by}"} if by else told
+
+
+def _object(finding: Mapping[str, Any]) -> str:
+    about = finding["object"]
+    place = f"{about['namespace']}/" if about.get("namespace") else ""
+    return f"{about['kind']} {place}{about['name']}"
 
 
 class FilterModule:
