@@ -24,7 +24,7 @@ options:
   namespaces:
     description:
       - Names of the namespaces to check. The module fails when one does not exist, naming those with similar names.
-      - Without O(namespaces) and O(selector), all namespaces that are enrolled in the mesh are checked.
+      - Without O(namespaces) and O(selector), all namespaces that are enrolled in the mesh and not ignored by it are checked.
     type: list
     elements: str
     default: []
@@ -137,11 +137,11 @@ findings:
     what:
       description: What was seen.
       type: str
-      sample: port mysql (3306) looks like MySQL, and says nothing that the mesh understands about its protocol
+      sample: "says nothing that the mesh understands about ports that do not look like HTTP: mysql (3306): MySQL"
     why:
       description: Why it matters.
       type: str
-      sample: "the mesh takes it for HTTP, and other connections hang or are closed; of a name, only a prefix with a hyphen counts"
+      sample: "the mesh takes them for HTTP, and other connections hang or are closed; of a name, only a prefix with a hyphen counts"
     remedy:
       description: What to do.
       type: str

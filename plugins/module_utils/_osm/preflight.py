@@ -157,9 +157,9 @@ def fail_if_needed(result_: Mapping[str, Any], fail_on: str) -> None:
     )
     raise LifecycleError(
         f"{numbers} in the namespaces to be enrolled: {told}{rest}",
-        why="; ".join(dict.fromkeys(finding["why"] for finding in first)),
+        why=f"fail_on is {fail_on}",
         state="nothing was changed",
-        next="; ".join(dict.fromkeys(finding["remedy"] for finding in first)) + "; all of them are in findings",
+        next="do what the remedy of each finding says (they are all in findings), or leave these namespaces out; then run again",
         details=dict(result_),
     )
 

@@ -88,9 +88,9 @@ def _exposed(
 ) -> Finding:
     ports = ", ".join(f"{port.name or port.number} by {named(by)}" for port, by in refused.items())
     targets = ", ".join(", ".join(map(str, sorted(_numbers(port, behind)))) or str(port.target) for port in refused)
-    why = "sidecars admit only other sidecars and the sources of an IngressBackend: these requests are refused once its pods have one"
+    why = "sidecars admit only other sidecars and the sources of an IngressBackend: these requests are refused once there are sidecars"
     remedy = (
-        f"create an IngressBackend in namespace {service.ref.namespace} with backend {service.ref.name}, port {targets} (the target port) and "
+        f"create an IngressBackend in namespace {service.ref.namespace} with backend {service.ref.name}, port {targets} (target port) and "
         "the ingress controller's Service or address range as its source; not needed when the caller has a sidecar of this mesh itself"
     )
     if let_in and not _obeyed(facts):

@@ -84,18 +84,19 @@ def protocol_of(port: ServicePort) -> Guess:
     for protocol in SUPPORTED:
         if port.name.startswith(f"{protocol}-"):
             return Guess(protocol, "told")
+    if port.name == "http":
+        # Not read by the mesh, and what it guesses is what was meant.
+        return Guess("http", "told")
     return Guess("http", "guessed")
 
 
 def meant(port: ServicePort) -> tuple[str, str] | None:
     """Say what a port is known for when that is not HTTP, and the protocol to tell the mesh; None when nothing is known."""
-    if port.name in SUPPORTED and port.name != "http":
+    if port.name in SUPPORTED:
         return port.name, port.name
     for word, known in _KNOWN_NAMES.items():
         if word in port.name:
             return known
-    if port.name == "http":
-        return None
     return KNOWN_PORTS.get(port.number) or (KNOWN_PORTS.get(port.target) if isinstance(port.target, int) else None)
 
 

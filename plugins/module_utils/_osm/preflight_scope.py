@@ -20,7 +20,9 @@ _NEAREST = 3
 def chosen(
     mesh: Mesh, known: Mapping[str, NamespaceFacts], names: Iterable[str], selected: Iterable[str] | None
 ) -> Mapping[str, NamespaceFacts]:
-    """Return the namespaces of that name and those that a selector found (None: there was no selector); with neither, all of the mesh.
+    """Return the namespaces of that name, and those that a selector found (None: there was no selector).
+
+    With neither: all that are enrolled and not ignored.
 
     Raises Refused for names that do not exist, naming the nearest ones, and when nothing is left to look at.
     """
@@ -29,7 +31,8 @@ def chosen(
     if missing:
         raise _missing(missing, known)
     if not wanted and selected is None:
-        found = {name: facts for name, facts in known.items() if is_enrolled(facts, mesh)}
+        enrolled = {name: facts for name, facts in known.items() if is_enrolled(facts, mesh)}
+        found = {name: facts for name, facts in enrolled.items() if mesh.product.ignore_label not in facts.labels}
         if not found:
             raise _nothing(f"No namespace is enrolled in mesh {mesh.name}", "neither namespaces nor selector was given", "give one of them")
         return dict(sorted(found.items()))
