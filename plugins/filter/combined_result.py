@@ -52,7 +52,17 @@ RETURN = r"""
 _value:
   description: The result of the whole.
   type: dict
-  sample: {changed: true, plan: {}, plan_table: "", steps: [], summary: {}, findings: [], leftovers: [], workloads: [], duration: 1.5, cluster: {}}
+  sample:
+    changed: true
+    plan: {id: 0d5c1c8f2e9b7a64, procedure: mesh_onboard, target: osm-system/osm, phases: []}
+    plan_table: ""
+    steps: []
+    summary: {}
+    findings: []
+    leftovers: []
+    workloads: []
+    duration: 1.5
+    cluster: {server: "https://127.0.0.1:6443", uid: 0b1f6d5e-6f0c-4c5e-9a51-1f3f0b3e8a11}
 """
 
 _LISTS = ("findings", "leftovers", "workloads", "refresh")
@@ -82,7 +92,8 @@ def combined_result(
 
 def _without_loop(result: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """The results of a task that loops, or the only one."""
-    return result["results"] if "results" in result else [result]
+    several: Sequence[Mapping[str, Any]] = result.get("results", [result])
+    return several
 
 
 def _each_once(items: Iterator[Any]) -> list[Any]:

@@ -247,7 +247,8 @@ def _line(record: Mapping[str, Any]) -> str:
     if record["reason"]:
         return f"{line}: {record['reason']}"
     if record["stale_pods"] and record["outcome"] != "planned":
-        return f"{line}  ({record['stale_pods']} pods still run another sidecar than new pods would get)"
+        pods = "1 pod still runs" if record["stale_pods"] == 1 else f"{record['stale_pods']} pods still run"
+        return f"{line}  ({pods} another sidecar than new pods would get)"
     return line
 
 

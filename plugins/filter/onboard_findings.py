@@ -47,7 +47,8 @@ EXAMPLES = r"""
   ansible.builtin.fail:
     msg: "{{ __open | map(attribute='what') | join('; ') }}"
   vars:
-    __open: "{{ preflight.findings | meshops.lifecycle.onboard_findings(accept=['headless-service']) | selectattr('severity', 'equalto', 'error') }}"
+    __told: "{{ preflight.findings | meshops.lifecycle.onboard_findings(accept=['reserved-port']) }}"
+    __open: "{{ __told | selectattr('severity', 'equalto', 'error') }}"
   when: __open | length > 0
 """
 
@@ -58,6 +59,7 @@ _value:
   elements: dict
 """
 
+
 def onboard_findings(
     findings: Sequence[Mapping[str, Any]],
     api_server_access: str = "none",
@@ -65,7 +67,7 @@ def onboard_findings(
     accept: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """The findings as whole sentences; those that are settled have the severity ``info`` and say by what in ``remedy``."""
-    settled = {code: "accepted" for code in accept} | {"namespace-ignored": "enrolling takes the label away"}
+    settled = dict.fromkeys(accept, "accepted") | {"namespace-ignored": "enrolling takes the label away"}
     if allow_move:
         settled["other-mesh"] = "the namespace is moved"
     if api_server_access != "none":

@@ -61,11 +61,11 @@ def _steps(steps: list[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _leftovers(leftovers: list[Mapping[str, Any]]) -> Iterator[str]:
-    """For instance ``1 pod is left: no controller would create it again (Pod shop/debug). Remedy: use bare_pods=recreate``."""
+    """For instance ``left (1 pod): no controller would create it again: Pod shop/debug. Remedy: use bare_pods: recreate``."""
     for group in leftovers:
-        pods = "1 pod is" if group["pods"] == 1 else f"{group['pods']} pods are"
         more = f" and {group['more']} more" if group.get("more") else ""
-        yield f"{pods} left: {group['reason']} ({', '.join(group['objects'])}{more}). Remedy: {group['remedy']}"
+        pods = f"{group['pods']} pod{'' if group['pods'] == 1 else 's'}"
+        yield f"left ({pods}): {group['reason']}: {', '.join(group['objects'])}{more}. Remedy: {group['remedy']}"
 
 
 def _findings(findings: list[Mapping[str, Any]]) -> Iterator[str]:

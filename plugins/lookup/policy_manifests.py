@@ -51,7 +51,7 @@ _raw:
       metadata: {name: bookstore, namespace: bookstore}
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -141,23 +141,25 @@ def checked(found: Sequence[Found], namespaces: Sequence[str]) -> list[Any]:
     return [each.manifest for each in found]
 
 
+def policy_manifests(terms: Sequence[Any], namespaces: Sequence[str], find: Callable[[str], Path]) -> list[Any]:
+    """The manifests that ``terms`` give; ``find`` returns where a file or directory is, or raises AnsibleLookupError."""
+    given: list[Found] = []
+    for term in [item for entry in terms for item in (entry if isinstance(entry, list) else [entry])]:
+        given += in_file(find(term)) if isinstance(term, str) else [Found("given as a variable", term)]
+    return checked([each for item in given for each in taken_apart(item)], namespaces)
+
+
 class LookupModule(LookupBase):  # type: ignore[misc]
     """Ansible's entry point."""
 
     def run(self, terms: list[Any], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         """Return the manifests that ``terms`` give."""
         self.set_options(var_options=variables, direct=kwargs)
-        flat = [item for term in terms for item in (term if isinstance(term, list) else [term])]
-        given = [each for term in flat for each in self._given(term, variables)]
-        found = [each for item in given for each in taken_apart(item)]
-        return checked(found, self.get_option("namespaces"))
 
-    def _given(self, term: Any, variables: Mapping[str, Any] | None) -> Iterator[Found]:
-        if not isinstance(term, str):
-            yield Found("given as a variable", term)
-            return
-        try:
-            path = self.find_file_in_search_path(variables, "files", str(Path(term).expanduser()), ignore_missing=False)
-        except AnsibleError as error:
-            raise AnsibleLookupError(f"there is no file or directory {term}") from error
-        yield from in_file(Path(path))
+        def find(path: str) -> Path:
+            try:
+                return Path(self.find_file_in_search_path(variables, "files", str(Path(path).expanduser()), ignore_missing=False))
+            except AnsibleError as error:
+                raise AnsibleLookupError(f"there is no file or directory {path}") from error
+
+        return policy_manifests(terms, self.get_option("namespaces"), find)

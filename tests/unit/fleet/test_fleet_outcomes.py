@@ -79,6 +79,29 @@ def test_outcome_and_line(plan: dict[str, Any], apply: dict[str, Any], outcome: 
     assert (record["outcome"], record["line"]) == (outcome, line)
 
 
+REFRESH = {"pods": 14, "current_pods": 2, "leftover_pods": 1, "refreshed_pods": 0}
+ONBOARD = {"state": "present", "namespaces": 3, "enrolled": 2, "pods": 0, "pods_to_refresh": 9}
+
+
+@pytest.mark.parametrize(
+    ("summary", "done", "line"),
+    [
+        (REFRESH, None, "east  11 of 14 pods to refresh  planned  1.0 s"),
+        (
+            REFRESH,
+            {**REFRESH, "refreshed_pods": 11},
+            "east  11 of 14 pods refreshed  changed  20.0 s  (1 pod still runs another sidecar than new pods would get)",
+        ),
+        (ONBOARD, None, "east  2 of 3 namespaces to enrol, 9 pods to refresh  planned  1.0 s"),
+        (ONBOARD, {**ONBOARD, "refreshed_pods": 9}, "east  2 of 3 namespaces enrolled, 9 pods refreshed  changed  20.0 s"),
+        ({**ONBOARD, "state": "absent"}, {"refreshed_pods": 9}, "east  2 of 3 namespaces taken out, 9 pods refreshed  changed  20.0 s"),
+    ],
+)
+def test_line_of_procedures_that_replace_pods(summary: dict[str, Any], done: dict[str, Any] | None, line: str) -> None:
+    record = only(planned(summary=summary), applied(summary=done) if done else None)
+    assert record["line"] == line
+
+
 def test_a_failure_that_wrote_something_is_a_change() -> None:
     record = only(planned(), {**applied(), **FAILED})
     assert (record["changed"], record["after"], record["next"]) == (True, "", "start it")
@@ -128,6 +151,13 @@ def test_lines_of_a_plan_are_its_table_and_findings() -> None:
 
 def test_lines_of_an_applied_plan_are_its_steps() -> None:
     assert result_lines(applied()) == ["done          1.5 s  helm_upgrade:Release/osm  revision 2"]
+
+
+def test_pods_that_are_left_are_told_by_reason() -> None:
+    left = {"code": "bare-pod", "reason": "nobody creates them again", "remedy": "do it", "pods": 3, "objects": ["Pod a/b"], "more": 2}
+    assert result_lines(applied(leftovers=[left]))[1:] == [
+        "left (3 pods): nobody creates them again: Pod a/b and 2 more. Remedy: do it",
+    ]
 
 
 def test_lines_of_an_empty_plan() -> None:
