@@ -40,8 +40,10 @@ class KeptStates:
         self._start()
 
     def restore(self, key: Hashable) -> None:
-        """Put the cluster back to the state that was kept as ``key``."""
+        """Put the cluster back to the state that was kept as ``key``; what a test started beside the control plane is forgotten."""
         self._stop(patience=0.0)
+        for name in state.processes(self.cluster.directory):
+            self.cluster.layout.pid_file(name).unlink()
         shutil.rmtree(self.cluster.directory / "etcd")
         _copy(self._kept[key], self.cluster.directory / "etcd")
         self._start()

@@ -23,7 +23,7 @@ from .errors import SandboxError
 from .layout import Layout
 from .loopback import free_network, free_port
 from .options import DEFAULTS, Options
-from .standin import STANDIN_NAME, StandIn
+from .standin import OPENSHIFT_NAME, STANDIN_NAME, StandIn, mesh_standin, openshift_standin
 from .users import PROBE, User, kubeconfig_for, usable_groups
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
@@ -203,7 +203,12 @@ class Cluster:
     @property
     def standin(self) -> StandIn:
         """The process that plays the mesh's pods; stopping it is what a dead injector is."""
-        return StandIn(self.layout)
+        return mesh_standin(self.layout)
+
+    @property
+    def openshift(self) -> StandIn:
+        """The process that serves and runs DeploymentConfigs; started by whoever needs them."""
+        return openshift_standin(self.layout)
 
     @property
     def istio(self) -> istio.Istio:
@@ -221,6 +226,8 @@ class Cluster:
         layout = self.layout
         if component == STANDIN_NAME:
             self.standin.start()
+        elif component == OPENSHIFT_NAME:
+            self.openshift.start()
         elif component.startswith("istiod"):
             self.istio.start(istio.revision_of(component))
         else:

@@ -146,12 +146,8 @@ class Istio:
             record.save()  # with the new pid
 
     def start_all(self) -> None:
-        """Start istiod of every revision that is installed, and forget those that are not (any more)."""
-        installed = self.revisions
-        for revision in [revision_of(name) for name in state.processes(self._layout.directory) if name.startswith(component(DEFAULT))]:
-            if revision not in installed:
-                self._forget(revision)
-        for revision in installed:
+        """Start istiod of every revision that is installed."""
+        for revision in self.revisions:
             self.start(revision)
 
     def _forget(self, revision: str) -> None:

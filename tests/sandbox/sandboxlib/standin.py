@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The process that plays the pods of a mesh's control plane (``tests/sandbox/standins/``)."""
+"""The processes that play what cannot run in the sandbox (``tests/sandbox/standins/``)."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
+from collections.abc import Sequence
 
 from . import paths, processes, state
 from .errors import SandboxError
@@ -16,15 +17,17 @@ from .layout import Layout
 from .users import STANDIN, kubeconfig_for
 
 STANDIN_NAME = "standin-osm"
+OPENSHIFT_NAME = "standin-openshift"
 _READY_SECONDS = 60.0
 
 
 class StandIn:
-    """The stand-in of one cluster: one process for all meshes of the OSM family in it."""
+    """One process of a cluster: ``program`` is its script in ``standins/``, ``name`` its component, ``what`` it plays, for messages."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, name: str, program: str, what: str, arguments: Sequence[str] = ()) -> None:
         self._layout = layout
-        self._ready = layout.directory / "standin-osm.ready"
+        self._name, self._program, self._what, self._arguments = name, program, what, arguments
+        self._ready = layout.directory / f"{name}.ready"
 
     @property
     def alive(self) -> bool:
@@ -36,24 +39,23 @@ class StandIn:
         if self.alive:
             return
         self._ready.unlink(missing_ok=True)
-        log = self._layout.log(STANDIN_NAME)
+        log = self._layout.log(self._name)
         argv = [
-            str(paths.STANDINS / "osm"),
+            str(paths.STANDINS / self._program),
             "--kubeconfig",
             str(kubeconfig_for(self._layout, STANDIN)),
             "--log",
             str(log),
-            "--kubelet-port",
-            str(self._layout.kubelet_port),
             "--ready-file",
             str(self._ready),
+            *self._arguments,
         ]
-        process = processes.start(argv, log.with_suffix(".out"), self._layout.pid_file(STANDIN_NAME))
+        process = processes.start(argv, log.with_suffix(".out"), self._layout.pid_file(self._name))
         deadline = time.monotonic() + _READY_SECONDS
         while not self._ready.exists():
             if not process.alive or time.monotonic() > deadline:
                 tail = processes.log_tail(log.with_suffix(".out")) + "\n" + processes.log_tail(log)
-                raise SandboxError(f"the stand-in for the mesh did not become ready. The end of its log:\n{tail}")
+                raise SandboxError(f"the stand-in for {self._what} did not become ready. The end of its log:\n{tail}")
             time.sleep(0.05)
         if record := state.Record.load(self._layout.directory):
             record.save()  # with the new pid
@@ -69,7 +71,7 @@ class StandIn:
     def _signal(self, number: signal.Signals) -> None:
         process = self._process()
         if process is None or not process.alive:
-            raise SandboxError("the stand-in for the mesh does not run")
+            raise SandboxError(f"the stand-in for {self._what} does not run")
         os.kill(process.pid, number)
 
     def stop(self) -> None:
@@ -79,4 +81,14 @@ class StandIn:
             processes.stop([process])
 
     def _process(self) -> processes.Process | None:
-        return processes.Process.load(self._layout.pid_file(STANDIN_NAME))
+        return processes.Process.load(self._layout.pid_file(self._name))
+
+
+def mesh_standin(layout: Layout) -> StandIn:
+    """What plays the control planes of all meshes of the OSM family."""
+    return StandIn(layout, STANDIN_NAME, "osm", "the mesh", ["--kubelet-port", str(layout.kubelet_port)])
+
+
+def openshift_standin(layout: Layout) -> StandIn:
+    """What serves and runs DeploymentConfigs."""
+    return StandIn(layout, OPENSHIFT_NAME, "openshift", "OpenShift")

@@ -116,7 +116,7 @@ class Api:
 
     def stream(self, path: str, query: Mapping[str, str], accept: str) -> Iterator[Object]:
         """The objects of a watch, one by one, until the server ends it; raises as ``request``."""
-        connection = self._new_connection()
+        connection = self.new_connection()
         try:
             connection.request("GET", f"{path}?{urlencode(query)}", headers={"Accept": accept, "User-Agent": "osm-standin"})
             answer = connection.getresponse()
@@ -133,10 +133,11 @@ class Api:
         if connection is None or fresh:
             if connection is not None:
                 connection.close()
-            connection = self._kept.connection = self._new_connection()
+            connection = self._kept.connection = self.new_connection()
         return connection
 
-    def _new_connection(self) -> HTTPSConnection:
+    def new_connection(self) -> HTTPSConnection:
+        """A connection of the caller's own."""
         # Long enough for a watch on which nothing happens, until the server ends it.
         return HTTPSConnection(self._address.hostname or "", self._address.port, context=self._tls, timeout=360.0)
 
