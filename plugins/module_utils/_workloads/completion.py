@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.version import FIELD_MANAGER
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import TOKEN
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.rollout import Replicas, Rollout, replicas, rollout_status
 
@@ -87,18 +88,29 @@ def partition_of(workload: Object) -> int:
     return int((strategy.get("rollingUpdate") or {}).get("partition") or 0)
 
 
-def last_writer(workload: Object) -> str:
-    """Return the field manager that changed the specification last, not being us; the empty string when nobody is known.
+def stamp_of(workload: Object) -> str:
+    """Return when we have written to a workload last, on the API server's clock; the empty string when that is not recorded."""
+    times = [str(entry.get("time") or "") for entry in _entries(workload) if entry.get("manager") == FIELD_MANAGER]
+    return max(times, default="")
 
-    Who takes a field away owns nothing of it afterwards: the newest entry that is not about a subresource is whom to ask.
+
+def writers(workload: Object, stamp: str) -> str:
+    """Say who may have taken our field away: who has written since ``stamp``, else whose the pod template is.
+
+    Who only takes a field away gets no entry in managedFields (kubernetes apimachinery managedfields/internal/managedfieldsupdater.go:
+    an update that takes no field leaves no trace).
     """
-    entries = [
-        entry
-        for entry in workload["metadata"].get("managedFields") or ()
-        if not entry.get("subresource") and not str(entry.get("manager", "")).startswith("meshops.lifecycle")
-    ]
-    newest: Object = max(entries, key=lambda entry: str(entry.get("time") or ""), default={})
-    return str(newest.get("manager") or "")
+    others = [entry for entry in _entries(workload) if not entry.get("subresource") and entry.get("manager") != FIELD_MANAGER]
+    since = sorted({str(entry["manager"]) for entry in others if stamp and str(entry.get("time") or "") >= stamp})
+    if since:
+        return f"{' and '.join(since)} changed the workload since"
+    owners = sorted({str(entry["manager"]) for entry in others if "f:template" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})})
+    told = "the API server does not record who takes a field away"
+    return f"{told}; its pod template is written by {' and '.join(owners)}" if owners else told
+
+
+def _entries(workload: Object) -> Sequence[Object]:
+    return workload["metadata"].get("managedFields") or ()
 
 
 def _deployment_config(config: Object, mark: str, controllers: Mapping[str, Object]) -> Rollout:

@@ -18,7 +18,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Conflict, Forbidden, NotFound
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import REPLICATION_CONTROLLER
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import StepFailed
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.completion import RC_PHASE, template_token
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.completion import RC_PHASE, stamp_of, template_token
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import TOKEN, Task
 
 Object = Mapping[str, Any]
@@ -31,12 +31,14 @@ _RC_ENDED = ("Complete", "Failed")
 class Begun(NamedTuple):
     """``begun`` by this call, ``already`` (nothing was written: it replaces its pods by now), or ``gone`` with the workload.
 
-    ``mark`` is what the completion is told by: the token, ``spec.restartAt``, or the number of a DeploymentConfig's version.
+    ``mark`` is what the completion is told by: the token, ``spec.restartAt``, or the number of a DeploymentConfig's version. ``stamp``
+    is the API server's time of our write.
     """
 
     state: Literal["begun", "already", "gone"]
     mark: str = ""
     message: str = ""
+    stamp: str = ""
 
 
 GONE = Begun("gone", message="it was deleted meanwhile")
@@ -65,8 +67,8 @@ def _roll_out(api: Api, task: Task) -> Begun:
     version, lost = task.resource_version, False
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            api.patch(task.kind, task.object.name, patch, task.object.namespace, uid=task.uid, resource_version=version)
-            return Begun("begun", task.token)
+            stored = api.patch(task.kind, task.object.name, patch, task.object.namespace, uid=task.uid, resource_version=version)
+            return Begun("begun", task.token, stamp=stamp_of(stored))
         except Conflict as conflict:
             lost = lost or conflict.after_lost_answer
             if attempt == _ATTEMPTS:
@@ -114,8 +116,9 @@ def _restart_at(api: Api, task: Task, now: float) -> Begun:
     if wanted and wanted != (live.get("status") or {}).get("restartedAt"):
         return Begun("already", str(wanted))
     moment = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    api.patch(task.kind, task.object.name, {"spec": {"restartAt": moment}}, task.object.namespace, uid=live["metadata"]["uid"])
-    return Begun("begun", moment)
+    body = {"spec": {"restartAt": moment}}
+    stored = api.patch(task.kind, task.object.name, body, task.object.namespace, uid=live["metadata"]["uid"])
+    return Begun("begun", moment, stamp=stamp_of(stored))
 
 
 def _wait_for(api: Api, task: Task) -> Begun:

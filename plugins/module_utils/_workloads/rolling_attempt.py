@@ -14,11 +14,11 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds impo
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.attempt import Attempt, End, Tools
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.completion import (
     counts_of,
-    last_writer,
     mark_lost,
     partition_of,
     quiet_seconds,
     status_of,
+    writers,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.observation import Seen, Want
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.proof import lives, prove
@@ -114,8 +114,7 @@ class RollingAttempt(Attempt):
         return new or [pod for pod in pods if lives(pod)]
 
     def _reverted(self, workload: Object, lost: str) -> End:
-        manager = last_writer(workload)
-        who = f"{manager} has changed the workload last" if manager else "who did it is not recorded in its managedFields"
+        who = writers(workload, self._begun.stamp)
         advice = (
             f"tell that tool to leave the annotation {TOKEN} of pod templates alone (Argo CD: ignoreDifferences; Flux: a merging field "
             "policy), or restart the workload from there; then run the same command again"

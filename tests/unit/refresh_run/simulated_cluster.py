@@ -125,6 +125,7 @@ class SimulatedCluster:
                 raise Conflict(_call("patch", kind, name), status=409, reason="Conflict", message=f"{key} differs")
         _merge(live, body)
         self.touch(live)
+        live["metadata"]["managedFields"] = [{"manager": "meshops.lifecycle", "time": self.stamp()}]
         return copy.deepcopy(live)
 
     def create(self, kind: Kind, body: Mapping[str, Any], namespace: str | None = None) -> Object:

@@ -238,7 +238,7 @@ def test_an_annotation_that_is_taken_away_is_told_with_who_did_it_and_not_writte
     cluster.watch = revert
     done = refresh(cluster, cluster.task(made))
     assert done.codes == {"web": "annotation-reverted"}
-    assert "argocd-controller has changed the workload last" in done.run.entries[0]["message"]
+    assert "argocd-controller changed the workload since" in done.run.entries[0]["message"]
     assert len(cluster.writes) == 1
 
 
