@@ -6,20 +6,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shlex
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from fleet import Fleet
+from fleet import fleet as new_fleet
 from mesh_clusters import MeshCluster
 from sandboxlib.binaries import binary
 from sandboxlib.cluster import Cluster
@@ -51,69 +46,13 @@ metadata: {name: probe, namespace: osm-system}
 """
 
 
-class Run(NamedTuple):
-    """A finished run: ``clusters`` is what its report says, by host (empty when it wrote none)."""
-
-    code: int
-    output: str
-    clusters: dict[str, dict[str, Any]]
-
-    @property
-    def outcomes(self) -> dict[str, str]:
-        return {name: cluster["outcome"] for name, cluster in self.clusters.items()}
-
-    @property
-    def command(self) -> list[str]:
-        """The command that it says to go on with."""
-        (line,) = re.findall(r"To go on: (ansible-playbook .*)", self.output)
-        return shlex.split(line)
-
-
-class Fleet:
-    """An inventory in a directory of its own, and runs of the playbook on it."""
-
-    def __init__(self, directory: Path, chart: Path, environment: dict[str, str]) -> None:
-        self._directory = directory
-        self._environment = {**environment, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        self._hosts: dict[str, dict[str, Any]] = {}
-        self._shared = {
-            "ansible_python_interpreter": "{{ ansible_playbook_python }}",
-            "mesh_upgrade_chart_ref": str(chart),
-            "mesh_upgrade_binary_path": str(binary("helm")),
-        }
-
-    def add(self, host: str, kubeconfig: Path, **variables: object) -> None:
-        self._hosts[host] = {"meshops_kubeconfig": str(kubeconfig), **variables}
-
-    def run(self, *arguments: str, playbook: str = PLAYBOOK) -> Run:
-        inventory = self._directory / "inventory.yml"
-        inventory.write_text(yaml.safe_dump({"all": {"hosts": self._hosts, "vars": self._shared}}, sort_keys=False), encoding="utf-8")
-        return self.command(["ansible-playbook", playbook, "-i", str(inventory), "-e", "mesh_upgrade_report_dir=reports", *arguments])
-
-    def command(self, command: list[str]) -> Run:
-        reports = self._directory / "reports"
-        known = set(reports.glob("*.json"))
-        done = subprocess.run(
-            command,
-            check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=self._directory,
-            env={**os.environ, **self._environment},
-        )
-        print(done.stdout)
-        written = [json.loads(path.read_text(encoding="utf-8")) for path in set(reports.glob("*.json")) - known]
-        return Run(done.returncode, done.stdout, {cluster["cluster"]: cluster for report in written for cluster in report["clusters"]})
-
-
 @pytest.fixture
 def fleet(tmp_path: Path, mesh_cluster: MeshCluster) -> Iterator[Fleet]:
     """No hosts yet. The mesh of ``mesh_cluster`` is at 1.2.3."""
     mesh_cluster.reset()
-    # ansible-core 2.21 puts a socket there, whose path may not be longer than about 100 characters.
-    with tempfile.TemporaryDirectory(prefix="fleet", dir="/tmp") as short:
-        yield Fleet(tmp_path, mesh_cluster.chart("1.3.9"), {**mesh_cluster.environment, "TMPDIR": short})
+    chart = {"mesh_upgrade_chart_ref": str(mesh_cluster.chart("1.3.9")), "mesh_upgrade_binary_path": str(binary("helm"))}
+    with new_fleet(tmp_path, PLAYBOOK, "mesh_upgrade", mesh_cluster.environment, **chart) as empty:
+        yield empty
 
 
 @pytest.fixture(scope="module")
