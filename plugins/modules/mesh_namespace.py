@@ -82,7 +82,6 @@ options:
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - meshops.lifecycle.connection
-  - meshops.lifecycle.connection.explicit
   - meshops.lifecycle.procedure
   - meshops.lifecycle.attributes
   - meshops.lifecycle.attributes.changes

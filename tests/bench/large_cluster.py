@@ -22,11 +22,11 @@ _THREADS = 8
 def fill(kubeconfig: Path, numbers: Iterable[int], pods_each: int) -> None:
     """Create the namespaces, in them the pods, and enrol the namespaces last: a pod of an enrolled one would pass the injector."""
     names = [f"team-{number:03}" for number in numbers]
-    _send(kubeconfig, [("POST", "/api/v1/namespaces", _namespace(name)) for name in names])
+    send(kubeconfig, [("POST", "/api/v1/namespaces", _namespace(name)) for name in names])
     # The pods' service account is made by a controller, which may come later than the pod.
-    _send(kubeconfig, [("POST", f"/api/v1/namespaces/{name}/serviceaccounts", _service_account()) for name in names])
-    _send(kubeconfig, [("POST", f"/api/v1/namespaces/{name}/pods", pod) for name in names for pod in _pods(name, pods_each)])
-    _send(kubeconfig, [("PATCH", f"/api/v1/namespaces/{name}", _enrolment()) for name in names])
+    send(kubeconfig, [("POST", f"/api/v1/namespaces/{name}/serviceaccounts", _service_account()) for name in names])
+    send(kubeconfig, [("POST", f"/api/v1/namespaces/{name}/pods", pod) for name in names for pod in _pods(name, pods_each)])
+    send(kubeconfig, [("PATCH", f"/api/v1/namespaces/{name}", _enrolment()) for name in names])
 
 
 def _namespace(name: str) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def _pods(namespace: str, number: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def _send(kubeconfig: Path, requests: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
+def send(kubeconfig: Path, requests: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
     """Send requests over a few connections; raises RuntimeError for the first that is refused."""
 
     def worker(share: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
