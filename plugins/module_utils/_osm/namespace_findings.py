@@ -74,7 +74,8 @@ def _pods_unread(state: NamespacesState) -> Iterator[Finding]:
             "warning",
             "pods-not-read",
             state.mesh.ref,
-            f"which pods need a restart is not known: {state.pods_unread}",
+            f"which pods need a restart{' or have annotations of the mesh' if state.request.state == 'absent' else ''} is not known: "
+            f"{state.pods_unread}",
             "labels and annotations of a namespace only reach new pods",
             "grant list pods, or restart the workloads of these namespaces",
         )

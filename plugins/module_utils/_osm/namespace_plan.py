@@ -129,7 +129,8 @@ def _purpose(request: NamespaceRequest, mesh: str) -> str:
 def _told(change: tuple[str, str | None, str | None], request: NamespaceRequest, product: Product) -> str:
     """Say one change and, where the command line of the mesh would not have made it, that this is meant."""
     key, now, wanted = change
-    text = f"{key.partition('/')[2]} {_value(now)} → {_value(wanted)}"
+    domain, _slash, word = key.partition("/")
+    text = f"{word if domain == product.key_domain else key} {_value(now)} → {_value(wanted)}"
     if key == product.ignore_label and now is not None and request.state == "present":
         return f"{text} (it was ignored, and state=present undoes that)"
     return text
