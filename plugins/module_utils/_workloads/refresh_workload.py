@@ -71,7 +71,7 @@ def _stateful_set(found: Workload, item: Object, _newest: str) -> Workload:
     return found._replace(
         revision=update if _observed(item) else "",
         strategy=kind,
-        partition=first + partition if partition else 0,
+        partition=first + partition if partition and kind == "RollingUpdate" else 0,
         rollout=rollout,
     )
 
