@@ -62,8 +62,8 @@ def _revision_refusals(
 ) -> list[Refusal]:
     plane = istio.control_planes[revision]
     remedy = f"bring istiod back: kubectl get pods -n {plane.namespace} -l app=istiod,istio.io/rev={revision}"
-    webhooks = dict.fromkeys(webhook for concern in concerns for webhook in concern.webhooks if webhook.revision == revision)
-    refusals = hook_refusals(api, (webhook.hook for webhook in webhooks), remedy)
+    hooks = dict.fromkeys(webhook.hook for concern in concerns for webhook in concern.webhooks if webhook.revision == revision)
+    refusals = hook_refusals(api, hooks, remedy)
     down = _down(api, istio, revision, remedy)
     # One that is down has no ready endpoint either: told once.
     if down is not None and not any(refusal.code == "injector-down" for refusal in refusals):
@@ -73,11 +73,8 @@ def _revision_refusals(
         refusals.append(_unknown(plane.namespace, revision))
     if refusals:
         return refusals
-    for concern in concerns[:1]:
-        hook = next(webhook.hook for webhook in concern.webhooks if webhook.revision == revision)
-        pods = (probe_pod(item.namespace, item.labels) for item in _in_namespaces(concerns))
-        return probe_refusals(api, pods, hook, wrong, remedy)
-    return []
+    pods = (probe_pod(item.namespace, item.labels) for item in _in_namespaces(concerns))
+    return probe_refusals(api, pods, hooks, wrong, remedy)
 
 
 def _in_namespaces(concerns: Iterable[Concern]) -> Iterable[Concern]:

@@ -43,8 +43,8 @@ class Injector:
 
     ``values`` are those of the chart (``global.hub``, ``global.tag``, …), ``policy`` is ``enabled`` or ``disabled``, ``templates`` are
     the texts of its injection templates, and ``proxy_defaults`` is ``defaultConfig`` of the mesh configuration. ``native`` is
-    istiod's ``ENABLE_NATIVE_SIDECARS``; ``proxy_configs`` are all resources of that kind. ``known`` is false when its ConfigMap could
-    not be read or understood.
+    istiod's ``ENABLE_NATIVE_SIDECARS``; ``proxy_configs`` are all resources of that kind, those of ``root_namespace``
+    count everywhere. ``known`` is false when its ConfigMap could not be read or understood.
     """
 
     revision: str = DEFAULT
@@ -61,6 +61,7 @@ class Injector:
     proxy_defaults: Object = field(default_factory=dict)
     mesh_settings: Object = field(default_factory=dict)
     proxy_configs: Sequence[ProxyConfig] = ()
+    root_namespace: str = "istio-system"
     native: str = ""
     known: bool = True
 
@@ -136,7 +137,7 @@ class Injector:
         """Return the proxy settings that count for a pod besides the mesh's own, the strongest first."""
         own = _yaml(_metadata(pod, "annotations").get(PROXY_CONFIG, ""))
         namespace = str((pod.get("metadata") or {}).get("namespace") or "")
-        return in_effect(self.proxy_configs, self.namespace, namespace, _metadata(pod, "labels"), own)
+        return in_effect(self.proxy_configs, self.root_namespace, namespace, _metadata(pod, "labels"), own)
 
     @property
     def label_keys(self) -> set[str]:
@@ -198,6 +199,7 @@ def read_injector(
         proxy_defaults=settings.get("defaultConfig") or {},
         mesh_settings={key: settings[key] for key in ("trustDomain", "proxyListenPort", "proxyInboundListenPort") if key in settings},
         proxy_configs=configs,
+        root_namespace=str(settings.get("rootNamespace") or namespace),
         native=native,
         known=bool(values) and bool(config),
     )

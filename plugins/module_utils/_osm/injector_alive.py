@@ -53,7 +53,7 @@ def injector_refusals(
     if refusals:
         return refusals
     pods = (probe_pod(namespace) for namespace in namespaces)
-    return probe_refusals(api, pods, found[0], lambda stored: _wrong(stored, product, wanted), remedy)
+    return probe_refusals(api, pods, found, lambda stored: _wrong(stored, product, wanted), remedy)
 
 
 def _is_of(hook: Hook, mesh: Mesh) -> bool:

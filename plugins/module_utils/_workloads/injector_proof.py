@@ -144,27 +144,29 @@ def probe_pod(namespace: str, labels: Mapping[str, str] | None = None) -> dict[s
     }
 
 
-def probe_refusals(api: Api, pods: Iterable[Object], hook: Hook, wrong: Callable[[Object], str], remedy: str) -> list[Refusal]:
+def probe_refusals(api: Api, pods: Iterable[Object], hooks: Iterable[Hook], wrong: Callable[[Object], str], remedy: str) -> list[Refusal]:
     """Create one of ``pods`` as a dry run, and judge what comes back; empty when it is right or when nothing can be said.
 
-    ``wrong`` gets the pod as the API server would store it and says what is wrong with its sidecar (empty: nothing). A pod that
-    is refused for a reason that is not the injector's (a permission, a quota, another webhook) proves nothing: the next one is tried.
+    ``hooks`` are those of the injector that may be asked about them. ``wrong`` gets the pod as the API server would store it and says
+    what is wrong with its sidecar (empty: nothing). A pod that is refused for a reason that is not the injector's (a permission, a
+    quota, another webhook) proves nothing: the next one is tried.
     """
-    if not hook.dry_runs:
+    by_name = {hook.name: hook for hook in hooks}
+    if not all(hook.dry_runs for hook in by_name.values()):
         return []
     for pod, dummy in zip(pods, range(_NAMESPACES_TO_TRY), strict=False):
         namespace = pod["metadata"]["namespace"]
         try:
             stored = api.within(_PROBE_SECONDS).create(POD, pod, namespace, dry_run=True)
         except AdmissionDenied as error:
-            if error.webhook == hook.name:
-                return [_no_answer(namespace, hook, error, remedy)]
+            if error.webhook in by_name:
+                return [_no_answer(namespace, by_name[error.webhook], error, remedy)]
         except KubeError as error:
             if error.status is None:
                 raise
         else:
             reason = wrong(stored)
-            return [_wrong_sidecar(namespace, hook, reason, remedy)] if reason else []
+            return [_wrong_sidecar(namespace, next(iter(by_name.values())), reason, remedy)] if reason else []
     return []
 
 
