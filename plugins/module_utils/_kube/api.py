@@ -120,8 +120,10 @@ class Api:
                     raise
 
     def _pages(self, kind: Kind, namespace: str | None, query: Query, accept: str, page_size: int) -> Iterator[Object]:
-        where = f"in namespace {namespace}" if namespace else "in all namespaces"
-        call = Call("list", f"{kind.plural} {where}" if kind.namespaced else kind.plural, kind.path(namespace), self.server)
+        what = [kind.plural, f"in namespace {namespace}" if namespace else "in all namespaces"] if kind.namespaced else [kind.plural]
+        # It may be the user's own, and wrong.
+        what += [f"with labels {value!r}" for key, value in query if key == "labelSelector"]
+        call = Call("list", " ".join(what), kind.path(namespace), self.server)
         token = ""
         while True:
             paging = [("limit", str(page_size))] if page_size else []
@@ -203,7 +205,7 @@ class Api:
         """
         call = _call(f"create {subresource} of", kind, name, namespace, self.server)
         path = kind.path(namespace, name, subresource)
-        return self._json(call, "POST", path, query=_write_query(False, False, FIELD_MANAGER), body=dict(body))
+        return self._json(call, "POST", path, query=_write_query(dry_run=False, strict=False, field_manager=FIELD_MANAGER), body=dict(body))
 
     def apply(self, kind: Kind, body: Mapping[str, Any], *, dry_run: bool = False, strict: bool = False) -> Object:
         """Server-side apply one of our own objects (field manager ``meshops.lifecycle``, no force), return it as stored.

@@ -23,7 +23,7 @@ def refresh_options(params: Mapping[str, Any], now: datetime | None = None) -> O
     """
     for name, least in _AT_LEAST.items():
         if params[name] < least:
-            raise _invalid(f"{name} must be at least {least}, got {params[name]}", f"set {name} to {least} or more")
+            raise _invalid(f"{name}: {params[name]}", f"it must be at least {least}", f"set {name} to {least} or more")
     return Options(
         state=params["state"],
         namespaces=tuple(dict.fromkeys(params["namespaces"] or ())),
@@ -57,9 +57,10 @@ def end_of(text: str, now: datetime) -> float:
         moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
         example = now.replace(microsecond=0).isoformat()
-        raise _invalid(f"until: {text!r} is no time", f"write a time of day (04:00), or a whole time with its zone ({example})") from error
+        advice = f"write a time of day (04:00), or a whole time with its zone ({example})"
+        raise _invalid(f"until: {text!r} is no time", str(error), advice) from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)).timestamp()
 
 
-def _invalid(what: str, advice: str) -> Refused:
-    return Refused(what, state="nothing was written", next=advice)
+def _invalid(what: str, why: str, advice: str) -> Refused:
+    return Refused(what, why=why, state="nothing was written", next=advice)

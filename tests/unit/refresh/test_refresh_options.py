@@ -87,5 +87,5 @@ def test_what_is_no_time_is_refused_with_two_that_are(text: str) -> None:
     ],
 )
 def test_numbers_that_would_never_begin_or_never_end_are_refused(name: str, value: int) -> None:
-    with pytest.raises(Refused, match=f"{name} must be at least"):
+    with pytest.raises(Refused, match=f"{name}: {value}: it must be at least"):
         refresh_options({**DEFAULTS, name: value}, EVENING)

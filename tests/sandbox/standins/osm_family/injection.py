@@ -79,7 +79,7 @@ def inject(pod: Object, namespace: Object, settings: Settings, proxy: str) -> li
     secret = {"secretName": product.bootstrap_secret_prefix + proxy}
     spec.setdefault("volumes", []).append({"name": product.bootstrap_volume, "secret": secret})
     if not windows and _intercepts(settings):
-        spec.setdefault("initContainers", []).append(init_container(settings, init_image(settings)))
+        spec.setdefault("initContainers", []).append(init_container(pod, settings, init_image(settings)))
     spec["containers"].append(sidecar(pod, namespace, settings, image, probes.kinds, windows=windows))
     return _difference(pod, changed)
 

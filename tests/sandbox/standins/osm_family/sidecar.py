@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .api import Object
+from .interception import commands
 from .settings import Settings
 
 _SIDECAR_UID = 1500
@@ -70,7 +71,7 @@ def healthcheck(settings: Settings) -> Object:
     }
 
 
-def init_container(settings: Settings, image: str) -> Object:
+def init_container(pod: Object, settings: Settings, image: str) -> Object:
     """Redirects the pod's traffic."""
     return {
         "name": f"{settings.product.prefix}-init",
@@ -83,7 +84,7 @@ def init_container(settings: Settings, image: str) -> Object:
             "runAsUser": 0,
         },
         "command": ["/bin/sh"],
-        "args": ["-c", "iptables-restore --noflush"],
+        "args": ["-c", commands(pod, settings)],
     }
 
 
