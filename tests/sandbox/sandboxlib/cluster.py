@@ -23,7 +23,7 @@ from .errors import SandboxError
 from .layout import Layout
 from .loopback import free_network, free_port
 from .options import DEFAULTS, Options
-from .standin import OPENSHIFT_NAME, STANDIN_NAME, StandIn, mesh_standin, openshift_standin
+from .standin import ARGO_NAME, OPENSHIFT_NAME, STANDIN_NAME, StandIn, argo_standin, mesh_standin, openshift_standin
 from .users import PROBE, User, kubeconfig_for, usable_groups
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
@@ -211,6 +211,11 @@ class Cluster:
         return openshift_standin(self.layout)
 
     @property
+    def argo(self) -> StandIn:
+        """The process that runs Argo's Rollouts; started by whoever needs them."""
+        return argo_standin(self.layout)
+
+    @property
     def istio(self) -> istio.Istio:
         """Istio's control plane: ``cluster.istio.stop()`` is a dead injector, ``cluster.istio.upgrade(version)`` changes it."""
         return istio.Istio(self)
@@ -224,10 +229,9 @@ class Cluster:
         if self.process(component).alive:
             return
         layout = self.layout
-        if component == STANDIN_NAME:
-            self.standin.start()
-        elif component == OPENSHIFT_NAME:
-            self.openshift.start()
+        standins = {STANDIN_NAME: self.standin, OPENSHIFT_NAME: self.openshift, ARGO_NAME: self.argo}
+        if component in standins:
+            standins[component].start()
         elif component.startswith("istiod"):
             self.istio.start(istio.revision_of(component))
         else:

@@ -18,6 +18,7 @@ from .users import STANDIN, kubeconfig_for
 
 STANDIN_NAME = "standin-osm"
 OPENSHIFT_NAME = "standin-openshift"
+ARGO_NAME = "standin-argo"
 _READY_SECONDS = 60.0
 
 
@@ -92,3 +93,8 @@ def mesh_standin(layout: Layout) -> StandIn:
 def openshift_standin(layout: Layout) -> StandIn:
     """What serves and runs DeploymentConfigs."""
     return StandIn(layout, OPENSHIFT_NAME, "openshift", "OpenShift")
+
+
+def argo_standin(layout: Layout) -> StandIn:
+    """What runs Argo's Rollouts."""
+    return StandIn(layout, ARGO_NAME, "argo", "Argo Rollouts")

@@ -6,15 +6,11 @@
 
 from __future__ import annotations
 
-import argparse
-import signal
-import threading
 import time
-from pathlib import Path
 
-from osm_family.__main__ import Log, die
 from osm_family.api import Api, ApiError
 from osm_family.authority import new_authority, server_certificate
+from playing import Say, play
 
 from .controller import Controller
 from .objects import GROUP, NAMESPACE, PATH, PORT, SERVICE, install
@@ -23,27 +19,13 @@ from .serving import serve
 _AVAILABLE_SECONDS = 30.0
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="openshift", description=__doc__)
-    parser.add_argument("--kubeconfig", type=Path, required=True, help="a user who may do everything")
-    parser.add_argument("--log", type=Path, required=True, help="file that gets a line per event")
-    parser.add_argument("--ready-file", type=Path, required=True, help="file to make when the API server serves DeploymentConfigs")
-    options = parser.parse_args()
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    threading.excepthook = die
-    with options.log.open("a", encoding="utf-8") as file:
-        log = Log(file)
-        api = Api(options.kubeconfig)
-        authority = new_authority()
-        address = install(api, authority.certificate)
-        serve(api, address, PORT, server_certificate(authority, SERVICE, NAMESPACE))
-        wait_until_served(api)
-        Controller(api, log.say).start()
-        log.say(f"serves {GROUP} at {address}:{PORT}")
-        options.ready_file.touch()
-        ended.wait()
+def start(api: Api, say: Say) -> None:
+    authority = new_authority()
+    address = install(api, authority.certificate)
+    serve(api, address, PORT, server_certificate(authority, SERVICE, NAMESPACE))
+    wait_until_served(api)
+    Controller(api, say).start()
+    say(f"serves {GROUP} at {address}:{PORT}")
 
 
 def wait_until_served(api: Api) -> None:
@@ -61,4 +43,4 @@ def wait_until_served(api: Api) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    play("openshift", __doc__, start)

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from osm_family.api import Api, ApiError, Object, Unreachable
-from osm_family.watching import Watch
+from osm_family.api import Api, ApiError, Object
+from playing import Lookout
+from rolling import total
 
 from .deployments import (
     CANCELLED,
@@ -20,13 +20,11 @@ from .deployments import (
     ENDED,
     PHASE,
     REASON,
-    Scale,
     conditions,
     controller,
     encoded_template,
-    next_step,
     phase,
-    scale,
+    step,
     version,
 )
 from .objects import STORED_PATH
@@ -35,34 +33,17 @@ _CONFIGS = f"{STORED_PATH}/deploymentconfigs"
 _CONTROLLERS = "/api/v1/replicationcontrollers"
 # openshift/api apps/v1: RollingParams.timeoutSeconds.
 _TIMEOUT_SECONDS = 600
-_LOOK_SECONDS = 1.0
 
 
-class Controller(threading.Thread):
-    """Looks at all DeploymentConfigs whenever something of them changed, and every second, for what only time changes."""
+class Controller:
+    """Makes all DeploymentConfigs come about."""
 
     def __init__(self, api: Api, say: Callable[[str], None]) -> None:
-        super().__init__(name="controller", daemon=True)
         self._api, self._say = api, say
-        self._news = threading.Event()
-        self._watches = [
-            Watch(api, path, selector, self._noticed, self._noticed, say) for path, selector in ((_CONFIGS, ""), (_CONTROLLERS, CONFIG))
-        ]
+        self._lookout = Lookout(api, ((_CONFIGS, ""), (_CONTROLLERS, CONFIG)), self._look, say)
 
-    def run(self) -> None:
-        for watch in self._watches:
-            watch.start()
-        while True:
-            self._news.wait(_LOOK_SECONDS)
-            self._news.clear()
-            try:
-                self._look()
-            except Unreachable as error:
-                self._say(str(error))
-                time.sleep(_LOOK_SECONDS)
-
-    def _noticed(self, _item: Object) -> None:
-        self._news.set()
+    def start(self) -> None:
+        self._lookout.start()
 
     def _look(self) -> None:
         configs = self._api.get(_CONFIGS)["items"]
@@ -76,7 +57,7 @@ class Controller(threading.Thread):
                 self._reconcile(config, sorted(owned.get(metadata["uid"], []), key=version))
             except ApiError as error:  # a conflict, mostly: the next look has what is newer
                 self._say(f"{metadata['namespace']}/{metadata['name']}: {error}")
-                self._news.set()
+                self._lookout.again()
                 time.sleep(0.05)
 
     def _reconcile(self, config: Object, deployments: Sequence[Object]) -> None:
@@ -103,9 +84,8 @@ class Controller(threading.Thread):
         self._update_status(config, deployments, latest, newest)
 
     def _roll(self, config: Object, newest: Object, others: Sequence[Object]) -> None:
-        old = Scale(*(sum(counts) for counts in zip(*(scale(item) for item in others), strict=True))) if others else Scale(0, 0, 0)
-        step = next_step(config, scale(newest), old)
-        if step is None:
+        wanted = step(config, newest, others)
+        if wanted is None:
             self._end(newest, "Complete", "")
             return
         seconds = (config["spec"]["strategy"].get("rollingParams") or {}).get("timeoutSeconds", _TIMEOUT_SECONDS)
@@ -114,8 +94,8 @@ class Controller(threading.Thread):
             return
         if phase(newest) == "New":
             self._patch(newest, {"metadata": {"annotations": {PHASE: "Running"}}})
-        self._scale(newest, step[0])
-        removed = old.wanted - step[1]
+        self._scale(newest, wanted[0])
+        removed = total(others).wanted - wanted[1]
         for item in others:
             share = min(removed, item["spec"]["replicas"])
             self._scale(item, item["spec"]["replicas"] - share)

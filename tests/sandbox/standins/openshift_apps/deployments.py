@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What one deployment of a DeploymentConfig is: a ReplicationController, and the arithmetic of rolling to it.
+"""What one deployment of a DeploymentConfig is: a ReplicationController, and how it takes the place of the others.
 
 Names, labels and annotations are those of library-go's pkg/apps/appsutil (MakeDeployment) and openshift/api's apps/v1 constants.
 """
@@ -10,10 +10,10 @@ Names, labels and annotations are those of library-go's pkg/apps/appsutil (MakeD
 from __future__ import annotations
 
 import json
-import math
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from osm_family.api import Object
+from rolling import bounds, next_step, scale, total
 
 from .objects import GROUP, STORED_GROUP
 
@@ -24,14 +24,6 @@ ENCODED = "openshift.io/encoded-deployment-config"
 REASON = "openshift.io/deployment.status-reason"
 CANCELLED = "openshift.io/deployment.cancelled"
 ENDED = ("Complete", "Failed")
-
-
-class Scale(NamedTuple):
-    """How many pods a controller is to have and has, and how many of them are available."""
-
-    wanted: int
-    present: int
-    available: int
 
 
 def controller(config: Object) -> Object:
@@ -75,36 +67,14 @@ def phase(deployment: Object) -> str:
     return str(deployment["metadata"]["annotations"].get(PHASE, ""))
 
 
-def scale(deployment: Object) -> Scale:
-    status = deployment.get("status", {})
-    return Scale(deployment["spec"]["replicas"], status.get("replicas", 0), status.get("availableReplicas", 0))
-
-
-def next_step(config: Object, new: Scale, old: Scale) -> tuple[int, int] | None:
-    """How many pods the new and the old controllers are to have next; None when the new one has all and the old ones none."""
-    desired = config["spec"]["replicas"]
-    if new.wanted == new.available == desired and old.wanted == old.present == 0:
-        return None
-    if config["spec"]["strategy"].get("type") == "Recreate":
-        return (desired if old.present == 0 else new.wanted), 0
+def step(config: Object, newest: Object, others: Sequence[Object]) -> tuple[int, int] | None:
+    """How many pods the newest and the other controllers are to have next; None when it is done."""
+    desired, new, old = config["spec"]["replicas"], scale(newest), total(others)
+    if config["spec"]["strategy"].get("type") == "Recreate" and old.wanted + old.present:
+        return 0, 0
     parameters = config["spec"]["strategy"].get("rollingParams") or {}
-    surge = _share(parameters.get("maxSurge", "25%"), desired, up=True)
-    unavailable = _share(parameters.get("maxUnavailable", "25%"), desired, up=False)
-    if surge == unavailable == 0:
-        unavailable = 1
-    present = max(new.wanted, new.present) + max(old.wanted, old.present)
-    more = max(0, min(desired - new.wanted, desired + surge - present))
-    # Those that were told to go do not count, though they may still answer.
-    available = min(new.available, new.wanted) + min(old.available, old.wanted)
-    less = max(0, min(old.wanted, available - (desired - unavailable)))
-    return new.wanted + more, old.wanted - less
-
-
-def _share(value: int | str, of: int, *, up: bool) -> int:
-    if isinstance(value, int):
-        return value
-    exact = of * int(value.rstrip("%")) / 100
-    return math.ceil(exact) if up else math.floor(exact)
+    surge, unavailable = bounds(desired, parameters.get("maxSurge", "25%"), parameters.get("maxUnavailable", "25%"))
+    return next_step(desired, surge, unavailable, new, old)
 
 
 def conditions(config: Object, newest: Object | None, available: int) -> list[Object]:
