@@ -308,6 +308,7 @@ from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import Helm
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.module import LifecycleModule, lifecycle_spec, run
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import Release
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.run_procedure import procedure_result, run_procedure
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import discover
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_room import RoomDiscovery
@@ -328,7 +329,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_rol
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.upgrade_state import UpgradeState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, PlanOutdated
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.run import Report
 
 
@@ -391,14 +392,25 @@ def _go_back(module: LifecycleModule, helm: Helm, mesh: Mesh, error: LifecycleEr
         release = revision_before(api, mesh, record)
         if release is None:
             return no_way_back(error)
-        observed = discover(api, mesh_name=mesh.name, data_plane=False)
-        now = select_mesh(observed, mesh.name, mesh.namespace)
-        goal, progress = RevisionGoal(api, release), module.progress.line
-        back = MeshUpgrade(api, helm, now, observed, goal, deadline, progress=progress, redactor=module.redactor)
-        report = run_procedure(module, back.procedure(), mesh.namespace, mesh.name, deadline, approved=False)
+        report = _run_back(module, helm, mesh, release, deadline)
     except LifecycleError as second:
         return not_rolled_back(error, second, release)
     return rolled_back(error, release, procedure_result(module, report, started))
+
+
+def _run_back(module: LifecycleModule, helm: Helm, mesh: Mesh, release: Release, deadline: Deadline) -> Report[UpgradeState]:
+    """Run the way back to ``release``; nobody was shown its plan, so it is planned again while a bootstrap still writes definitions."""
+    api, progress = module.connection.api, module.progress.line
+    while True:
+        observed = discover(api, mesh_name=mesh.name, data_plane=False)
+        now = select_mesh(observed, mesh.name, mesh.namespace)
+        back = MeshUpgrade(api, helm, now, observed, RevisionGoal(api, release), deadline, progress=progress, redactor=module.redactor)
+        try:
+            return run_procedure(module, back.procedure(), mesh.namespace, mesh.name, deadline, approved=False)
+        except PlanOutdated:
+            if not deadline.sleep(1.0):
+                raise
+            progress("the cluster is still changing: planning the way back again")
 
 
 def main() -> None:

@@ -24,9 +24,11 @@ from upgrade_cases import (
     BETWEEN,
     DIRECTIONS,
     DROP_LEASE,
+    LABEL,
     NAMESPACE,
     ORPHAN,
     PATCH_MESH_CONFIG,
+    REMOVE,
     UP,
     Direction,
     Write,
@@ -163,6 +165,22 @@ def test_what_fails_at_helm_is_taken_back_and_may_be_tried_again(mesh_cluster: M
     assert_told(result, "rolled back to 1.2.3")
     assert result["rollback"]["proven"] is True
     assert mesh_cluster.mesh_config == before
+    ends_well(mesh_cluster, UP)
+
+
+def test_what_fails_at_a_step_is_taken_back_each_time(mesh_cluster: MeshCluster) -> None:
+    """One failure after the other on the same mesh, without a reset in between: what a way back leaves is what the next one starts with."""
+    UP.reset(mesh_cluster)
+    before = mesh_cluster.mesh_config
+    with ApiFront(mesh_cluster.cluster) as front:
+        for write in (ORPHAN, PATCH_MESH_CONFIG, REMOVE, LABEL[0]):
+            rule = Rule(status(403), write.matches)
+            front.add(rule)
+            result = upgrade(mesh_cluster, UP, front, rollback_on_failure=True)
+            assert rule.hit, f"{write} did not come"
+            assert_told(result, "rolled back to 1.2.3")
+            assert result["rollback"]["proven"] is True, str(write)
+            assert mesh_cluster.mesh_config == before, str(write)
     ends_well(mesh_cluster, UP)
 
 

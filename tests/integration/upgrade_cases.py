@@ -68,12 +68,12 @@ _MIGRATE = (
     Write("PATCH", "customresourcedefinitions", "trafficsplits.split.smi-spec.io"),
 )
 # These are made at the same time.
-_LABEL = (
+LABEL = (
     Write("PATCH", "validatingwebhookconfigurations", "osm-validator-mesh-osm"),
     Write("PATCH", "mutatingwebhookconfigurations", "osm-webhook-osm"),
 )
-_REMOVE = Write("DELETE", "replicasets", "osm-controller-*")
-_CLEAN_UP = (_REMOVE, *_LABEL)
+REMOVE = Write("DELETE", "replicasets", "osm-controller-*")
+_CLEAN_UP = (REMOVE, *LABEL)
 _HELM = _by_helm(
     ("POST", "secrets", ""),
     ("PATCH", "serviceaccounts", "osm"),
@@ -143,7 +143,7 @@ UP = Direction("1.2.3", "1.3.9", (TAKE_LEASE, WRITE_RECORD, ORPHAN, *_HELM, PATC
 DOWN = Direction(
     "1.3.9",
     "1.2.3",
-    (TAKE_LEASE, WRITE_RECORD, *_MIGRATE, ORPHAN, *_HELM, PATCH_MESH_CONFIG, *_LABEL, DROP_RECORD, DROP_LEASE),
+    (TAKE_LEASE, WRITE_RECORD, *_MIGRATE, ORPHAN, *_HELM, PATCH_MESH_CONFIG, *LABEL, DROP_RECORD, DROP_LEASE),
     {"allow_downgrade": True},
 )
 DIRECTIONS = (UP, DOWN) if ALL else (UP,)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, Refused, refused
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, PlanOutdated, Refused, refused
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import PhasePlan, Plan
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record, record_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import RISKS, Step
@@ -32,7 +32,7 @@ def refuse_unapproved(plan: Plan, record: Record | None, expected_plan_id: str) 
 def refuse_changed_intent(shown: Plan, now: Plan) -> None:
     """The cluster was observed again under the Lease: only a plan that wants nothing new goes on."""
     if not record_of(shown, {}).covers(now):
-        raise Refused(
+        raise PlanOutdated(
             "The cluster changed between planning and the first write",
             why=f"plan {shown.id} was shown, plan {now.id} is what the cluster needs now",
             state="nothing was written by this run",

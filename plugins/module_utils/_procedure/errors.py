@@ -43,6 +43,10 @@ class Refused(LifecycleError):
     """Nothing was written: the plan or its preconditions do not allow it."""
 
 
+class PlanOutdated(Refused):
+    """The cluster wants something else than the plan that was shown a moment ago."""
+
+
 class Interrupted(LifecycleError):
     """The procedure stopped between two writes; running it again goes on from there."""
 
