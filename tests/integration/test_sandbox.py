@@ -151,6 +151,23 @@ def test_what_a_killed_test_run_left_is_put_down() -> None:
         assert not any(process.alive for process in left.values())
 
 
+def test_a_cluster_that_answers_late_through_a_kubeconfig_of_its_own(api_cluster: Cluster) -> None:
+    command = [str(paths.SANDBOX / "sandbox"), "slow", api_cluster.name, "--latency-ms", "300"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as front:
+        assert front.stdout is not None
+        said = front.stdout.readline().strip()
+        kubeconfig = said.rpartition("KUBECONFIG=")[2]
+        assert said.startswith("api answers 300 ms later")
+        started = time.monotonic()
+        assert "kube-system" in api_cluster.kubectl("--kubeconfig", kubeconfig, "get", "namespace", "kube-system")
+        assert time.monotonic() - started > 0.3
+        front.send_signal(signal.SIGINT)
+    assert front.returncode == 130
+    assert not Path(kubeconfig).exists()
+    with pytest.raises(SandboxError, match=r"refused|no such file"):
+        api_cluster.kubectl("--kubeconfig", kubeconfig, "get", "namespaces")
+
+
 def test_a_killed_component_is_seen_and_up_starts_again(fresh_cluster: FreshCluster) -> None:
     cluster = fresh_cluster(API_ONLY)
     before = pids(cluster)

@@ -69,8 +69,9 @@ class Endpoint:
                 self._server = None
             return
         if self._server is None:
-            self._server = _Server(self._address)
-        self._server.use(self._backends[-1])
+            self._server = _Server(self._address, self._backends[-1])
+        else:
+            self._server.use(self._backends[-1])
 
 
 class Endpoints:
@@ -89,19 +90,22 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int]) -> None:
-        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    backend: Backend | None
+
+    def __init__(self, address: tuple[str, int], backend: Backend) -> None:
         self._connections: set[socket.socket] = set()
-        self.backend: Backend | None = None
+        self.use(backend)
         super().__init__(address, _Handler)
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 3600.0}, name=f"webhook {address}", daemon=True).start()
 
     def use(self, backend: Backend) -> None:
+        # A new one: a context must not be changed while the handshakes of other threads copy it.
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.NamedTemporaryFile() as pem:
             pem.write(backend.certificate.certificate + backend.certificate.key)
             pem.flush()
-            self._tls.load_cert_chain(pem.name)
-        self.backend = backend
+            tls.load_cert_chain(pem.name)
+        self._tls, self.backend = tls, backend
 
     def secure(self, connection: socket.socket) -> ssl.SSLSocket:
         self._connections.add(connection)
