@@ -167,7 +167,7 @@ def _all_excluded(facts: Facts, service: Service | None, workload: Workload) -> 
 
 def unknown_callers(facts: Facts) -> list[Finding]:
     """Who calls a Service is not written anywhere; only TrafficTargets and routes tell."""
-    outside = [name for name in facts.others if not facts.enrolled(name) and not name.startswith("kube-")]
+    outside = [name for name in facts.others if not facts.enrolled(name) and not name.startswith("kube-") and name != facts.mesh.namespace]
     serving = sorted({service.ref.namespace for service in facts.services if facts.behind(service)})
     if not serving or not outside or not facts.with_init:
         return []
