@@ -41,13 +41,13 @@ class ToyRules:
     namespace = "mesh-system"
 
     def selects(self, namespace: Mapping[str, Any]) -> bool:
-        return _labels(namespace).get("mesh") == "mesh"
+        return str(_labels(namespace).get("mesh", "")) == "mesh"
 
     def judge(self, pod: Mapping[str, Any]) -> Verdict:
         return Verdict(_labels(pod).get("verdict", "outside"))
 
     def injects(self, template: Mapping[str, Any]) -> bool:
-        return _labels(template).get("inject", "yes") == "yes"
+        return str(_labels(template).get("inject", "yes")) == "yes"
 
     def denies(self, template: Mapping[str, Any]) -> str:
         return str(_labels(template).get("denied", ""))

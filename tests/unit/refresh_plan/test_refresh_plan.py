@@ -23,7 +23,14 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds impo
     STATEFULSET,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.controllers import ARGO_ROLLOUT, DEPLOYMENT_CONFIG, Owner
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import ControllerRef, Options, PodFacts, State, Workload
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import (
+    ControllerRef,
+    Options,
+    PodFacts,
+    PodState,
+    State,
+    Workload,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_facts import Scope
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_leftovers import CODES
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_plan import RefreshPlan, plan_refresh
@@ -78,7 +85,8 @@ def workloads(draw: st.DrawFn, number: int) -> tuple[Workload, list[PodFacts]]:
 
 @st.composite
 def pods(draw: st.DrawFn, owner: Workload, number: int) -> PodFacts:
-    state = draw(st.sampled_from(["current", "stale", "missing", "unexpected", "outside"]))
+    states: list[PodState] = ["current", "stale", "missing", "unexpected", "outside"]
+    state = draw(st.sampled_from(states))
     own_token = "" if owner.kind in (ARGO_ROLLOUT, DEPLOYMENT_CONFIG) else owner.token
     pod = a_pod(state, number, owner, token=own_token, deleting=draw(st.sampled_from([False, False, False, True])))
     return pod._replace(revision=OLD if owner.revision else "", token=draw(st.sampled_from(TOKENS))) if draw(st.booleans()) else pod
