@@ -15,6 +15,7 @@ import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
@@ -201,10 +202,7 @@ class RefreshRun:
         except LifecycleError as error:
             return End("failed", str(error), str(error.details.get("code") or "write-refused"), error.next)
         except Exception as error:
-            # A defect must not hide what became of the other workloads.
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            text = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
-            return End("failed", text, "defect", "this is a defect of the collection: please report it")
+            return _defect(error)
 
     # Looking
 
@@ -215,10 +213,10 @@ class RefreshRun:
         seen = look(self._tools.api, [want for attempt in attempts for want in attempt.wants()])
         failures = self._failures
         for attempt in attempts:
-            self._end_if(attempt, attempt.look(seen, started))
+            self._end_if(attempt, partial(attempt.look, seen, started))
         self._prove([attempt for attempt in self._of(attempts) if isinstance(attempt, RollingAttempt)])
         for attempt in self._of(attempts):
-            self._end_if(attempt, self._overdue(attempt))
+            self._end_if(attempt, partial(self._overdue, attempt))
         self._write([attempt for attempt in self._of(attempts) if attempt.writes])
         if self._failures > failures:
             self._react()
@@ -251,7 +249,7 @@ class RefreshRun:
         pods = pods_of(self._tools.api, [workload for _, workload in finished])
         now = self._clock.now()
         for attempt, workload in finished:
-            self._end_if(attempt, attempt.prove(pods[workload["metadata"]["uid"]], now))
+            self._end_if(attempt, partial(attempt.prove, pods[workload["metadata"]["uid"]], now))
 
     def _overdue(self, attempt: Attempt) -> End | None:
         """Return the end of an attempt that has had its time, with the reason."""
@@ -277,7 +275,13 @@ class RefreshRun:
 
     # Ending
 
-    def _end_if(self, attempt: Attempt, end: End | None) -> None:
+    def _end_if(self, attempt: Attempt, find: Callable[[], End | None]) -> None:
+        try:
+            end = find()
+        except LifecycleError:
+            raise
+        except Exception as error:
+            end = _defect(error)
         if end is not None:
             self._end(attempt, end)
 
@@ -400,6 +404,13 @@ class RefreshRun:
             told = "; ".join(filter(None, ("it was begun, and its end was not waited for", attempt.partly, attempt.waits_for)))
             return End("failed", told, "unfinished", "run the same command again: it waits for it and does the rest")
         return never_begun(self._stop, attempt.budget, self._interrupted)
+
+
+def _defect(error: Exception) -> End:
+    """A defect at one workload must not hide what became of the others."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    text = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
+    return End("failed", text, "defect", "this is a defect of the collection: please report it")
 
 
 _AGAIN = "run the same command again: it goes on from here (with a larger timeout)"

@@ -550,6 +550,22 @@ def test_an_api_that_does_not_answer_any_more_ends_the_run(cluster: SimulatedClu
     assert done.error.next
 
 
+def test_a_defect_at_one_workload_hides_nothing_of_the_others(cluster: SimulatedCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = deployments(cluster, 3)
+    judge = SimulatedRules.judge
+
+    def broken(self: SimulatedRules, pod: Object) -> Any:
+        if pod["metadata"]["labels"]["app"] == "web-1":
+            raise KeyError("spec")
+        return judge(self, pod)
+
+    monkeypatch.setattr(SimulatedRules, "judge", broken)
+    done = refresh(cluster, *tasks)
+    assert done.ends == ["done", "failed", "done"]
+    assert done.codes == {"web-1": "defect"}
+    assert "KeyError" in done.run.entries[0]["message"]
+
+
 def test_one_look_is_one_list_per_kind_however_many_workloads(cluster: SimulatedCluster) -> None:
     tasks = deployments(cluster, 40, 1)
     cluster.reads.clear()
