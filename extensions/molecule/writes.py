@@ -13,7 +13,7 @@ import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tests" / "sandbox"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "sandbox"))
 
 from sandboxlib.cluster import Cluster
 

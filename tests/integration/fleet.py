@@ -13,12 +13,37 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from sandboxlib.cluster import Cluster
+from sandboxlib.errors import SandboxError
+from sandboxlib.options import Options
+
+# Refuses the Lease that every run takes before its first write, and only then: a plan takes none.
+FREEZE = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: freeze}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [coordination.k8s.io], apiVersions: [v1], operations: [CREATE], resources: [leases]}]
+  validations: [{expression: "object.metadata.namespace != 'osm-system'", message: change freeze until Monday}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: freeze}
+spec: {policyName: freeze, validationActions: [Deny]}
+"""
+LEASE = """
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: probe, namespace: osm-system}
+"""
 
 
 class Run(NamedTuple):
@@ -86,3 +111,37 @@ def fleet(directory: Path, playbook: str, role: str, environment: Mapping[str, s
     # ansible-core 2.21 puts a socket into its temporary directory, whose path may not be longer than about 100 characters.
     with tempfile.TemporaryDirectory(prefix="fleet", dir="/tmp") as short:
         yield Fleet(directory, playbook, role, {**environment, "TMPDIR": short}, **shared)
+
+
+@contextmanager
+def another_cluster(home: Path, options: Options) -> Iterator[Cluster]:
+    """A cluster besides the one that tests share."""
+    cluster = Cluster("second", home)
+    try:
+        cluster.up(options)
+        yield cluster
+    finally:
+        cluster.down()
+
+
+def freeze(cluster: Cluster) -> None:
+    """Make every procedure on ``cluster`` fail after its plan."""
+    cluster.kubectl("apply", "-f", "-", stdin=FREEZE)
+    deadline = time.monotonic() + 30
+    while not frozen(cluster):
+        assert time.monotonic() < deadline, "the policy has no effect"
+        time.sleep(0.2)
+
+
+def frozen(cluster: Cluster) -> bool:
+    """Whether a procedure would fail."""
+    try:
+        cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=LEASE)
+    except SandboxError as error:
+        return "change freeze" in str(error)
+    return False
+
+
+def thaw(cluster: Cluster) -> None:
+    """Undo ``freeze``."""
+    cluster.kubectl("delete", "validatingadmissionpolicybinding", "freeze")

@@ -7,43 +7,20 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from fleet import Fleet
+from fleet import Fleet, another_cluster, freeze, thaw
 from fleet import fleet as new_fleet
 from mesh_clusters import MeshCluster
 from sandboxlib.binaries import binary
 from sandboxlib.cluster import Cluster
-from sandboxlib.errors import SandboxError
 from sandboxlib.options import Options
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOK = "meshops.lifecycle.upgrade"
-
-# Refuses the Lease that every run takes before its first write, and only then: a plan takes none.
-FREEZE = """
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicy
-metadata: {name: freeze}
-spec:
-  matchConstraints:
-    resourceRules: [{apiGroups: [coordination.k8s.io], apiVersions: [v1], operations: [CREATE], resources: [leases]}]
-  validations: [{expression: "object.metadata.namespace != 'osm-system'", message: change freeze until Monday}]
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicyBinding
-metadata: {name: freeze}
-spec: {policyName: freeze, validationActions: [Deny]}
-"""
-LEASE = """
-apiVersion: coordination.k8s.io/v1
-kind: Lease
-metadata: {name: probe, namespace: osm-system}
-"""
 
 
 @pytest.fixture
@@ -58,29 +35,8 @@ def fleet(tmp_path: Path, mesh_cluster: MeshCluster) -> Iterator[Fleet]:
 @pytest.fixture(scope="module")
 def second_cluster(sandbox_home: Path) -> Iterator[Cluster]:
     """Another cluster with a mesh; one test upgrades it, the others see that they do not."""
-    cluster = Cluster("second", sandbox_home)
-    try:
-        cluster.up(Options(mesh="osm-edge=1.2.3"))
+    with another_cluster(sandbox_home, Options(mesh="osm-edge=1.2.3")) as cluster:
         yield cluster
-    finally:
-        cluster.down()
-
-
-def freeze(cluster: Cluster) -> None:
-    """Make every upgrade of ``cluster`` fail after its plan."""
-    cluster.kubectl("apply", "-f", "-", stdin=FREEZE)
-    deadline = time.monotonic() + 30
-    while not frozen(cluster):
-        assert time.monotonic() < deadline, "the policy has no effect"
-        time.sleep(0.2)
-
-
-def frozen(cluster: Cluster) -> bool:
-    try:
-        cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=LEASE)
-    except SandboxError as error:
-        return "change freeze" in str(error)
-    return False
 
 
 def test_no_host_is_an_error(fleet: Fleet, mesh_cluster: MeshCluster) -> None:
@@ -160,7 +116,7 @@ def test_a_failure_halts_later_batches_and_the_printed_command_goes_on(
     assert (tolerant.clusters["second"]["before"], tolerant.clusters["second"]["after"]) == ("1.2.3", "1.3.9")
     assert tolerant.command[-2:] == ["--limit", "first"]
 
-    mesh_cluster.cluster.kubectl("delete", "validatingadmissionpolicybinding", "freeze")
+    thaw(mesh_cluster.cluster)
     resumed = fleet.command([*halted.command])
     assert resumed.code == 0
     assert resumed.outcomes == {"first": "changed", "second": "unchanged"}
