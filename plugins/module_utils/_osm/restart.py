@@ -21,6 +21,7 @@ _NEEDS_NEW_PODS: dict[Path, str] = {
     ("traffic", "outboundPortExclusionList"): _IPTABLES,
     ("traffic", "inboundPortExclusionList"): _IPTABLES,
     ("traffic", "networkInterfaceExclusionList"): _IPTABLES,
+    ("sidecar", "localProxyMode"): _IPTABLES,
     ("traffic", "interceptionMode"): (
         "whether a pod gets the init container that intercepts traffic is decided when it is created"
         " (pkg/sidecar/providers/pipy/driver/sidecar.go Patch)"

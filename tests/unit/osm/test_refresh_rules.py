@@ -150,6 +150,7 @@ def test_injects_and_written_in() -> None:
         lambda spec: spec["sidecar"].update(enablePrivilegedInitContainer=True),
         lambda spec: spec["sidecar"].update(resources={"limits": {"cpu": "1"}}),
         lambda spec: spec["sidecar"].update(localDNSProxy={"enable": True}),
+        lambda spec: spec["sidecar"].update(localProxyMode="PodIP"),
         lambda spec: spec["traffic"].update(interceptionMode="none"),
         lambda spec: spec["traffic"].update(outboundIPRangeExclusionList=["10.0.0.0/8"]),
         lambda spec: spec["traffic"].update(outboundIPRangeInclusionList=["10.0.0.0/8"]),
