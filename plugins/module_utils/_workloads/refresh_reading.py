@@ -175,10 +175,8 @@ class _Reading:
             yield partial(self._read_list, kind, place, wanted, whole=first.whole)
 
     def _read_list(self, kind: Kind, namespace: str | None, wanted: dict[str, Climb], *, whole: bool) -> None:
-        # ReplicaSets without pods are most of them: each Deployment keeps ten.
-        selector = "status.replicas!=0" if kind == REPLICASET else ""
         try:
-            for item in self._api.list(kind, namespace, field_selector=selector, metadata_only=not whole):
+            for item in self._api.list(kind, namespace, metadata_only=not whole):
                 found = wanted.get(item["metadata"].get("uid", ""))
                 if found is not None:
                     self._found(found, kind, item)
