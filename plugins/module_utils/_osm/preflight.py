@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
@@ -95,7 +96,8 @@ def preflight(api: Api, request: Request) -> dict[str, Any]:
     selected = None if found is None else [item["metadata"]["name"] for item in found]
     namespaces = chosen(mesh, observed.namespaces, request.namespaces, selected)
     unread = {part: reason for part, reason in observed.unknown.items() if part == MESH_CONFIGS}
-    return result(read(api, mesh, namespaces, observed.namespaces, unread, request.policies))
+    facts = read(api, mesh, namespaces, observed.namespaces, unread, request.policies)
+    return result(replace(facts, control_planes=frozenset(each.namespace for each in observed.meshes)))
 
 
 def _check_policies(policies: Sequence[Mapping[str, Any]]) -> None:

@@ -52,14 +52,22 @@ def _terminating(ref: ObjectRef, namespace: NamespaceFacts) -> Finding | None:
 
 
 def _system(ref: ObjectRef, facts: Facts) -> Finding | None:
-    control_planes = {facts.mesh.namespace}
-    if not (ref.name in (*_NEVER_INJECTED, *control_planes) or ref.name.startswith(_SYSTEM_PREFIXES)):
+    if ref.name in {facts.mesh.namespace, *facts.control_planes}:
+        return Finding(
+            "error",
+            "control-plane-namespace",
+            ref,
+            "has the control plane of a mesh",
+            "a control plane cannot depend on its own injector, nor should it on another's",
+            "leave it out",
+        )
+    if ref.name not in _NEVER_INJECTED and not ref.name.startswith(_SYSTEM_PREFIXES):
         return None
     return Finding(
         "error",
         "system-namespace",
         ref,
-        "is the control plane's own" if ref.name in control_planes else "belongs to the cluster itself",
+        "belongs to the cluster itself",
         "its pods are never injected, or must not be: what the cluster needs to start pods would depend on the mesh",
         "leave it out",
     )
@@ -70,12 +78,12 @@ def _ignored(ref: ObjectRef, namespace: NamespaceFacts, facts: Facts) -> Finding
         return None
     label = facts.mesh.product.ignore_label
     return Finding(
-        "error",
+        "warning",
         "namespace-ignored",
         ref,
         f"has the label {label}={namespace.labels[label]}",
-        "whatever its value, the injector passes the namespace over: no pod gets a sidecar",
-        f"leave it out, or take the label away: kubectl label namespace {ref.name} {label}-",
+        "whatever its value, the injector passes the namespace over until the label is gone; mesh_namespace takes it away",
+        "leave the namespace out if it is ignored on purpose",
     )
 
 
@@ -87,7 +95,7 @@ def _left_out(ref: ObjectRef, namespace: NamespaceFacts, facts: Facts) -> Findin
     label = "control-plane" if "control-plane" in labels else "name"
     return Finding(
         "error",
-        "namespace-left-out",
+        "left-out-by-webhook",
         ref,
         f"has the label {label}={labels[label]}",
         "the webhook's selector leaves namespaces with it out: no pod gets a sidecar",
@@ -103,7 +111,7 @@ def _other_meshes(ref: ObjectRef, namespace: NamespaceFacts, facts: Facts) -> li
         findings.append(
             Finding(
                 "error",
-                "other-mesh",
+                "namespace-of-another-mesh",
                 ref,
                 f"is enrolled in the mesh {current}",
                 f"enrolling it in {facts.mesh.name} moves it: pods keep the other mesh's sidecars until they are restarted",

@@ -168,9 +168,10 @@ class Policies:
 class Facts:
     """Everything that the checks decide with.
 
-    ``namespaces`` are those to check, ``others`` all namespaces of the cluster. ``unread`` maps what could not be read to the missing
-    permission. ``openshift`` says whether the cluster has SecurityContextConstraints; ``constraints`` are those that would do, and
-    ``constraint_roles`` the (kind, namespace, name, constraint) of roles that allow the use of one (``*``: of all).
+    ``namespaces`` are those to check, ``others`` all namespaces of the cluster, ``control_planes`` those with a mesh. ``unread`` maps
+    what could not be read to the missing permission. ``openshift`` says whether the cluster has SecurityContextConstraints;
+    ``constraints`` are those that would do, ``constraint_roles`` the (kind, namespace, name, constraint) of roles that allow the use of
+    one (``*``: of all).
     """
 
     mesh: Mesh
@@ -184,6 +185,7 @@ class Facts:
     bindings: Sequence[Binding] = ()
     api_server: ApiServer = field(default_factory=ApiServer)
     windows_nodes: Sequence[str] = ()
+    control_planes: frozenset[str] = frozenset()
     openshift: bool = False
     constraints: Sequence[SecurityConstraint] = ()
     constraint_roles: frozenset[tuple[str, str, str, str]] = frozenset()
@@ -263,7 +265,14 @@ class Facts:
 
     def behind(self, service: Service) -> list[Workload]:
         """Return the workloads with a sidecar that a Service sends to."""
-        return [workload for workload in self._injected_of.get(service.ref.namespace, ()) if service.selects(workload)]
+        return self._behind[service.ref]
+
+    @cached_property
+    def _behind(self) -> Mapping[ObjectRef, list[Workload]]:
+        return {
+            service.ref: [workload for workload in self._injected_of.get(service.ref.namespace, ()) if service.selects(workload)]
+            for service in self.services
+        }
 
     @cached_property
     def _injected_of(self) -> Mapping[str, list[Workload]]:

@@ -6,12 +6,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.meshconfig_spec import find_element
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.preflight_facts import Facts, Service, Workload
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.preflight_reduction import without_sidecar
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.preflight_reduction import added_containers
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 
 # osm-edge v1.3.9 pkg/constants/constants.go and pkg/sidecar/providers/pipy/repo/codebase/main.js.
@@ -80,9 +79,11 @@ def reserved_port(facts: Facts) -> list[Finding]:
 
 def _listens(workload: Workload) -> list[tuple[str, str, int]]:
     # A sidecar in the template is told by a finding of its own.
+    added = added_containers(workload.template)
     return [
         (container["name"], port.get("protocol") or "TCP", port["containerPort"])
-        for container in without_sidecar(copy.deepcopy(dict(workload.template)))["spec"].get("containers") or ()
+        for container in workload.containers
+        if container["name"] not in added
         for port in container.get("ports") or ()
     ]
 

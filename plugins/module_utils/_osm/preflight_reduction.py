@@ -30,6 +30,7 @@ _POD_KEYS = ("hostNetwork", "securityContext", "serviceAccountName", "automountS
 _CONTAINER_KEYS = ("name", "image", "ports", "securityContext")
 # Container that answers TCP probes (osm-edge v1.3.9 pkg/injector/health_probes.go).
 HEALTHCHECK = "osm-healthcheck"
+_BOOTSTRAP_VOLUMES = frozenset(product.bootstrap_volume for product in PRODUCTS)
 _ACCOUNT_USER = "system:serviceaccount:"
 
 
@@ -86,16 +87,20 @@ def reduced_pod(template: Object, namespace: str) -> dict[str, Any]:
     return {"metadata": about, "spec": reduced}
 
 
+def added_containers(pod: Object) -> set[str]:
+    """Return the names of the containers that an injector of the family added to a pod; empty for a pod without a sidecar."""
+    injected = [product for product in PRODUCTS if has_sidecar(pod, product)]
+    return {name for product in injected for name in (product.sidecar_container, product.init_container, HEALTHCHECK)}
+
+
 def without_sidecar(pod: dict[str, Any]) -> dict[str, Any]:
-    """Return a reduced pod without the containers that an injector of the family added: what is judged is the application."""
-    for product in PRODUCTS:
-        if has_sidecar(pod, product):
-            added = {product.sidecar_container, product.init_container, HEALTHCHECK}
-            spec = pod["spec"]
-            for part in ("containers", "initContainers"):
-                spec[part] = [item for item in spec.get(part) or () if item["name"] not in added]
-            spec["volumes"] = [volume for volume in spec["volumes"] if volume["name"] != product.bootstrap_volume]
-    return pod
+    """Return a reduced pod without what an injector of the family added: what is judged is the application."""
+    added = added_containers(pod)
+    if not added:
+        return pod
+    kept = {part: [item for item in pod["spec"].get(part) or () if item["name"] not in added] for part in ("containers", "initContainers")}
+    volumes = [volume for volume in pod["spec"]["volumes"] if volume["name"] not in _BOOTSTRAP_VOLUMES]
+    return {**pod, "spec": {**pod["spec"], **kept, "volumes": volumes}}
 
 
 def service(item: Object) -> Service:

@@ -23,7 +23,7 @@ MESHES = {"osm": mesh(), "fsm": mesh("1.5.1", product=FSM, name="fsm")}
     [
         ("osm", {}, []),
         ("osm", {"openservicemesh.io/monitored-by": "osm"}, []),
-        ("osm", {"openservicemesh.io/monitored-by": "blue"}, ["other-mesh"]),
+        ("osm", {"openservicemesh.io/monitored-by": "blue"}, ["namespace-of-another-mesh"]),
         ("osm", {"flomesh.io/monitored-by": "fsm"}, ["two-meshes"]),
         ("fsm", {"openservicemesh.io/monitored-by": "osm"}, ["two-meshes"]),
         ("fsm", {"flomesh.io/monitored-by": "fsm"}, []),
@@ -34,20 +34,27 @@ MESHES = {"osm": mesh(), "fsm": mesh("1.5.1", product=FSM, name="fsm")}
         # Any value counts.
         ("osm", {"openservicemesh.io/ignore": "false"}, ["namespace-ignored"]),
         ("fsm", {"flomesh.io/ignore": ""}, ["namespace-ignored"]),
-        ("osm", {"control-plane": "x"}, ["namespace-left-out"]),
-        ("osm", {"name": "osm-system"}, ["namespace-left-out"]),
+        ("osm", {"control-plane": "x"}, ["left-out-by-webhook"]),
+        ("osm", {"name": "osm-system"}, ["left-out-by-webhook"]),
         ("osm", {"name": "shop"}, []),
     ],
 )
 def test_labels_of_namespaces(of: str, labels: dict[str, str], codes: list[str]) -> None:
     found = preflight_enrolment.namespaces(facts(of=MESHES[of], namespaces=[namespace(labels=labels)]))
-    assert told(found) == [("error", code, "Namespace/shop") for code in codes]
+    severity = "warning" if codes == ["namespace-ignored"] else "error"
+    assert told(found) == [(severity, code, "Namespace/shop") for code in codes]
 
 
-@pytest.mark.parametrize("name", ["kube-system", "kube-public", "kube-flannel", "openshift-dns", "osm-system"])
+@pytest.mark.parametrize("name", ["kube-system", "kube-public", "kube-flannel", "openshift-dns"])
 def test_namespaces_of_the_cluster(name: str) -> None:
     found = preflight_enrolment.namespaces(facts(namespaces=[namespace(name)]))
     assert told(found) == [("error", "system-namespace", f"Namespace/{name}")]
+
+
+@pytest.mark.parametrize("name", ["osm-system", "fsm-system"])
+def test_namespaces_of_control_planes(name: str) -> None:
+    found = preflight_enrolment.namespaces(facts(namespaces=[namespace(name)], control_planes=frozenset({"osm-system", "fsm-system"})))
+    assert told(found) == [("error", "control-plane-namespace", f"Namespace/{name}")]
 
 
 def test_a_namespace_that_is_being_deleted() -> None:
