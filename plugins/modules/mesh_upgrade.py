@@ -332,6 +332,8 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadl
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, PlanOutdated
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.run import Report
 
+_PLAN_AGAIN_SECONDS = 1.0
+
 
 def upgrade_mesh(module: LifecycleModule) -> dict[str, Any]:
     """Find the mesh, fetch the chart, run the upgrade, look at the data plane, return the result."""
@@ -408,7 +410,7 @@ def _run_back(module: LifecycleModule, helm: Helm, mesh: Mesh, release: Release,
         try:
             return run_procedure(module, back.procedure(), mesh.namespace, mesh.name, deadline, approved=False)
         except PlanOutdated:
-            if not deadline.sleep(1.0):
+            if not deadline.sleep(_PLAN_AGAIN_SECONDS):
                 raise
             progress("the cluster is still changing: planning the way back again")
 
