@@ -6,18 +6,20 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, LifecycleError, StepFailed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.attempt import End
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.attempt import Attempt, End
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import Task
 
 # Not the workload's own failure: these do not count for max_failures.
 RESTS = frozenset({"blocked-by-budget", "stopped", "unfinished"})
 _NAMED = 3
-_REST = "run the same command again: it does the rest"
+_AGAIN = "run the same command again"
+_REST = f"{_AGAIN}: it does the rest"
 
 
 class Stop(NamedTuple):
@@ -36,6 +38,43 @@ def never_begun(stop: Stop | None, budget: str, interrupted: LifecycleError | No
     if stop is not None:
         return End("not_run", f"it was not begun: {stop.what}", stop.code, stop.next or _REST)
     return End("not_run", f"it was not begun: {interrupted.msg if interrupted is not None else 'the run has ended'}", "not-begun", _REST)
+
+
+def blocked(attempt: Attempt, seconds: float) -> End:
+    """Return the end of a workload whose budget has allowed nothing for so long."""
+    told = f"PodDisruptionBudget {attempt.budget} has allowed no disruption for {seconds:.0f} s"
+    if attempt.partly and attempt.touched:
+        told = f"{told}; {attempt.partly}"
+    where = attempt.budget.replace("/", " ", 1)
+    advice = (
+        f"let the budget allow a disruption (kubectl describe pdb -n {where}): more ready pods, or a smaller minAvailable; then {_AGAIN}"
+    )
+    return End("failed" if attempt.touched else "not_run", told, "blocked-by-budget", advice)
+
+
+def stood_still(attempt: Attempt, code: str, seconds: float, why: str, remedy: str) -> End:
+    """Return the end of a workload that was not done in time (``timeout``), or did not change for too long (``stalled``)."""
+    what = f"not done within {seconds:g} s" if code == "timeout" else f"nothing has changed for {seconds:g} s"
+    told = "; ".join(filter(None, (what, attempt.partly, why or attempt.waits_for)))
+    ref = attempt.task.object
+    return End("failed", told, code, remedy or f"look at it: kubectl describe {attempt.task.kind.plural} -n {ref.namespace} {ref.name}")
+
+
+def unfinished(attempt: Attempt, now: float, stop: Stop | None, interrupted: LifecycleError | None) -> End:
+    """Return the end of a workload that is under way when the run is broken off."""
+    if attempt.budget and attempt.touched:
+        return blocked(attempt, now - attempt.since)
+    if attempt.touched or attempt.task.way == "wait":
+        told = "; ".join(filter(None, ("it was begun, and its end was not waited for", attempt.partly, attempt.waits_for)))
+        return End("failed", told, "unfinished", "run the same command again: it waits for it and does the rest")
+    return never_begun(stop, attempt.budget, interrupted)
+
+
+def defect(error: Exception) -> End:
+    """Return the end of a workload at which this collection broke: that must not hide what became of the others."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    text = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
+    return End("failed", text, "defect", "this is a defect of the collection: please report it")
 
 
 def entry_of(task: Task, end: End) -> dict[str, Any]:

@@ -11,8 +11,7 @@ killed is followed by one that finds what is under way and does the rest.
 from __future__ import annotations
 
 import time
-import traceback
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -32,13 +31,20 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.obser
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.pace import Pace
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.recreating_attempt import RecreatingAttempt
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import Options, SidecarRules, Task
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_end import RESTS, Stop, entry_of, error_of, never_begun
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_progress import Standing, first_line, line, measured
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_end import (
+    Stop,
+    blocked,
+    defect,
+    error_of,
+    never_begun,
+    stood_still,
+    unfinished,
+)
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_ledger import Ledger
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_progress import Standing, first_line, line
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.rolling_attempt import RollingAttempt
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.stall import overdue, reason
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.workload_pods import pods_of
-
-PHASE = "refresh"
 
 # A look is given so many times its own duration until the next one, so that it never is most of what the API server does.
 _LOOK_SHARE, _SHORTEST, _LONGEST = 4.0, 1.0, 5.0
@@ -87,13 +93,11 @@ class RefreshRun:
         self._pace = Pace(options.pods_per_minute, clock.now)
         self._queue = deque(task for task in self._tasks if task.way != "wait")
         self._active: dict[str, Attempt] = {}
-        self._ends: dict[str, tuple[End, float]] = {}
+        self._ledger = Ledger(self._tasks)
         self._stop: Stop | None = None
         self._interrupted: LifecycleError | None = None
-        self._batch_left = options.batch_size
+        self._batch_left = options.batch_size or len(self._queue)
         self._since_asked = 0
-        self._first_begin: float | None = None
-        self._last_proof = 0.0
         self._next_look = 0.0
         self._next_line = 0.0
 
@@ -129,32 +133,28 @@ class RefreshRun:
         """Begin what may begin now."""
         chosen: list[Task] = []
         places = self._options.max_parallel_workloads - self._working
-        while self._queue and self._stop is None and len(chosen) < places and self._pace.wait() <= 0 and self._batch_allows(chosen):
+        self._next_batch()
+        while self._queue and self._stop is None and len(chosen) < places and self._batch_left and self._pace.wait() <= 0:
             if self._since_asked >= _ASK_INJECTOR and not self._injector_lives():
                 break
             task = self._queue.popleft()
             self._pace.take(task.pods)
             self._since_asked += 1
+            self._batch_left -= 1
             chosen.append(task)
         if chosen:
             self._start(chosen)
 
-    def _batch_allows(self, chosen: Sequence[Task]) -> bool:
-        """Whether the present batch has room, or is over and healthy so that the next one may begin."""
-        if not self._options.batch_size:
-            return True
-        if not self._batch_left and not chosen and not self._working:
+    def _next_batch(self) -> None:
+        """Let the next batch begin when all of the present one has ended; without batches everything is one."""
+        if not self._batch_left and not self._working:
             self._batch_left = self._options.batch_size
-        if not self._batch_left:
-            return False
-        self._batch_left -= 1
-        return True
 
     def _start(self, tasks: Iterable[Task]) -> None:
         attempts = [self._attempt(task) for task in tasks]
         now = self._clock.now()
-        if attempts and self._first_begin is None:
-            self._first_begin = now
+        if attempts:
+            self._ledger.begun(now)
         for attempt in attempts:
             attempt.start(now)
             self._active[attempt.task.id] = attempt
@@ -202,7 +202,7 @@ class RefreshRun:
         except LifecycleError as error:
             return End("failed", str(error), str(error.details.get("code") or "write-refused"), error.next)
         except Exception as error:
-            return _defect(error)
+            return defect(error)
 
     # Looking
 
@@ -211,14 +211,14 @@ class RefreshRun:
         started = self._clock.now()
         attempts = self._due(started)
         seen = look(self._tools.api, [want for attempt in attempts for want in attempt.wants()])
-        failures = self._failures
+        failures = self._ledger.failures
         for attempt in attempts:
             self._end_if(attempt, partial(attempt.look, seen, started))
         self._prove([attempt for attempt in self._of(attempts) if isinstance(attempt, RollingAttempt)])
         for attempt in self._of(attempts):
             self._end_if(attempt, partial(self._overdue, attempt))
         self._write([attempt for attempt in self._of(attempts) if attempt.writes])
-        if self._failures > failures:
+        if self._ledger.failures > failures:
             self._react()
         now = self._clock.now()
         self._next_look = now + min(_LONGEST, max(_SHORTEST, _LOOK_SHARE * (now - started)))
@@ -258,20 +258,10 @@ class RefreshRun:
         if not code:
             return None
         if attempt.budget:
-            return self._blocked(attempt, options.wait_timeout)
+            return blocked(attempt, options.wait_timeout)
         seconds = options.wait_timeout if code == "timeout" else options.stall_timeout + attempt.quiet
-        what = f"not done within {seconds:g} s" if code == "timeout" else f"nothing has changed for {seconds:g} s"
         found = reason(self._tools.api, attempt)
-        told = "; ".join(filter(None, (what, attempt.partly, found.why or attempt.waits_for)))
-        look_at = f"kubectl describe {attempt.task.kind.plural} -n {attempt.task.object.namespace} {attempt.task.object.name}"
-        return End("failed", told, code, found.remedy or f"look at its pods and Events: {look_at}")
-
-    def _blocked(self, attempt: Attempt, seconds: float) -> End:
-        told = f"PodDisruptionBudget {attempt.budget} has allowed no disruption for {seconds:g} s"
-        if attempt.partly and attempt.touched:
-            told = f"{told}; {attempt.partly}"
-        advice = f"let the budget allow a disruption (kubectl describe pdb -n {attempt.budget.replace('/', ' ', 1)}): {_MORE_PODS}"
-        return End("failed" if attempt.touched else "not_run", told, "blocked-by-budget", advice)
+        return stood_still(attempt, code, seconds, found.why, found.remedy)
 
     # Ending
 
@@ -281,7 +271,7 @@ class RefreshRun:
         except LifecycleError:
             raise
         except Exception as error:
-            end = _defect(error)
+            end = defect(error)
         if end is not None:
             self._end(attempt, end)
 
@@ -296,19 +286,12 @@ class RefreshRun:
                 end = end._replace(message=f"{end.message} ({error})")
         if end.outcome == "not_run" and not end.code:
             end = never_begun(self._stop, attempt.budget)
-        self._ends[attempt.task.id] = end, now - attempt.began
-        if end.pods:
-            self._last_proof = now
+        self._ledger.ended(attempt.task, end, now - attempt.began, now)
         if end.outcome == "failed":
             self._progress.line(f"refresh: {attempt.task.object} failed: {end.code}")
-            if self._failures >= self._options.max_failures:
-                failed = f"{self._failures} workload{'' if self._failures == 1 else 's'} failed"
+            if self._ledger.failures >= self._options.max_failures:
+                failed = f"{self._ledger.failures} workload{'' if self._ledger.failures == 1 else 's'} failed"
                 self._nothing_new(Stop("max-failures", f"{failed}, and max_failures is {self._options.max_failures}"))
-
-    @property
-    def _failures(self) -> int:
-        """How many workloads have failed by themselves: a budget that allows nothing, and being stopped, are no failures."""
-        return sum(end.outcome == "failed" and end.code not in RESTS for end, _ in self._ends.values())
 
     def _react(self) -> None:
         """Something has failed: is it the injector? Then every further workload would fail as well."""
@@ -344,12 +327,8 @@ class RefreshRun:
             all_wait = len(waiting) == len(self._active)
             times.append(max(self._next_look - now, min(waiting)) if all_wait else self._next_look - now)
         if self._queue and self._stop is None and self._working < self._options.max_parallel_workloads:
-            times.append(max(self._pace.wait(), 0.0 if self._may_fill_batch else _SHORTEST))
+            times.append(self._pace.wait() if self._batch_left or not self._working else _SHORTEST)
         return max(0.01, min(times))
-
-    @property
-    def _may_fill_batch(self) -> bool:
-        return not self._options.batch_size or bool(self._batch_left) or not self._working
 
     # Telling
 
@@ -359,59 +338,20 @@ class RefreshRun:
         self._next_line = now + _TELL_SECONDS
         self._progress.line(line(self._standing(now)))
 
-    def _standing(self, now: float) -> Standing:
-        ends = [end for end, _ in self._ends.values()]
-        budgets = [(f"{a.task.object.namespace}/{a.task.object.name}", a.budget) for a in self._active.values() if a.budget]
-        return Standing(
-            workloads=sum(end.outcome in ("done", "unchanged") for end in ends),
-            all_workloads=len(self._tasks),
-            pods=sum(end.pods for end in ends),
-            all_pods=sum(task.pods for task in self._tasks),
-            running=self._working,
-            failed=sum(end.outcome == "failed" for end in ends),
-            seconds=now - (self._first_begin if self._first_begin is not None else now),
-            per_minute=self._options.pods_per_minute,
-            budgets=budgets,
-            stopped=self._stop.what if self._stop is not None else "",
-        )
-
     def _result(self) -> tuple[list[StepOutcome], LifecycleError | None]:
         """Give everything that has not ended its end, and count."""
         now = self._clock.now()
         for attempt in [*self._active.values()]:
-            self._end(attempt, self._unfinished(attempt))
+            self._end(attempt, unfinished(attempt, now, self._stop, self._interrupted))
         for task in self._queue:
-            self._ends[task.id] = never_begun(self._stop, "", self._interrupted), 0.0
+            self._ledger.ended(task, never_begun(self._stop, "", self._interrupted), 0.0, now)
         self._progress.line(line(self._standing(now)))
-        outcomes = []
-        for task in self._tasks:
-            end, seconds = self._ends.get(task.id, (never_begun(self._stop, "", self._interrupted), 0.0))
-            outcomes.append(StepOutcome(task.id, PHASE, end.outcome, seconds, end.message))
-            if end.outcome in ("failed", "not_run"):
-                self.entries.append(entry_of(task, end))
-        done = [end for end, _ in self._ends.values() if end.outcome == "done"]
-        number = Counter(outcome.outcome for outcome in outcomes)
-        self.counts = {"workloads": len(done), "pods": sum(end.pods for end in done)}
-        self.counts |= {name: number[name] for name in ("unchanged", "failed", "not_run")}
-        if self._first_begin is not None:
-            self.rate = measured(self.counts["pods"], self._last_proof - self._first_begin)
-        return outcomes, error_of(self.entries, self._stop, self._interrupted, self.counts)
+        self.entries, self.counts, self.rate = self._ledger.entries(), self._ledger.counts(), self._ledger.rate()
+        return self._ledger.outcomes(), error_of(self.entries, self._stop, self._interrupted, self.counts)
 
-    def _unfinished(self, attempt: Attempt) -> End:
-        if attempt.budget and attempt.touched:
-            return self._blocked(attempt, self._clock.now() - attempt.since)
-        if attempt.touched or attempt.task.way == "wait":
-            told = "; ".join(filter(None, ("it was begun, and its end was not waited for", attempt.partly, attempt.waits_for)))
-            return End("failed", told, "unfinished", "run the same command again: it waits for it and does the rest")
-        return never_begun(self._stop, attempt.budget, self._interrupted)
-
-
-def _defect(error: Exception) -> End:
-    """A defect at one workload must not hide what became of the others."""
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    text = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
-    return End("failed", text, "defect", "this is a defect of the collection: please report it")
+    def _standing(self, now: float) -> Standing:
+        stopped = self._stop.what if self._stop is not None else ""
+        return self._ledger.standing(now, self._active.values(), self._options.pods_per_minute, stopped)
 
 
 _AGAIN = "run the same command again: it goes on from here (with a larger timeout)"
-_MORE_PODS = "more ready pods, or a smaller minAvailable; then run the same command again"
