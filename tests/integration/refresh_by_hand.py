@@ -16,15 +16,18 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.connection import connect
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import NotFound
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import (
     DAEMONSET,
     DEPLOYMENT,
     POD,
     REPLICASET,
+    REPLICATION_CONTROLLER,
     STATEFULSET,
     Kind,
 )
@@ -42,12 +45,22 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.rollo
 Object = Mapping[str, Any]
 OLD, NEW, WORD = "proxy:1", "proxy:2", "t1"
 SIDECAR = "sidecar"
+_OTHERS: dict[Kind, Way] = {
+    Kind("apps.openshift.io/v1", "DeploymentConfig", "deploymentconfigs"): "instantiate",
+    Kind("argoproj.io/v1alpha1", "Rollout", "rollouts"): "restart_at",
+}
 
 
 class Rules:
-    """Satisfies SidecarRules; pods labelled ``naked`` are judged as if nothing had been injected."""
+    """Satisfies SidecarRules; pods labelled ``naked`` are judged as if nothing had been injected.
+
+    Those labelled ``by-age`` should have been created after the rules were made.
+    """
 
     target, namespace = "mesh-system/mesh", "mesh-system"
+
+    def __init__(self) -> None:
+        self._made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def selects(self, namespace: Object) -> bool:
         return bool(namespace)
@@ -56,6 +69,8 @@ class Rules:
         metadata = pod["metadata"]
         if "naked" in (metadata.get("labels") or {}):
             return Verdict("missing", "it has no sidecar")
+        if "by-age" in (metadata.get("labels") or {}):
+            return Verdict("current") if metadata["creationTimestamp"] >= self._made else Verdict("stale", "it is too old")
         if (metadata.get("annotations") or {}).get(TOKEN) == WORD or image_of(pod["spec"]) == NEW:
             return Verdict("current")
         return Verdict("stale", f"runs {image_of(pod['spec'])}, new pods get {NEW}")
@@ -122,10 +137,11 @@ def refresh(kubeconfig: str, namespace: str, timeout: float = 120, **options: An
     """Refresh everything in the namespace that is not as it should be."""
     with tempfile.TemporaryDirectory() as directory:
         api = connect(_Caller({"kubeconfig": kubeconfig}, directory), explicit=True).api
-        tasks = tasks_of(api, namespace)
+        rules = Rules()
+        tasks = tasks_of(api, namespace, rules)
         lines = _Lines()
         asked = Options(**{"pods_per_minute": 0, **options})
-        run = RefreshRun(api, Rules(), tasks, asked, lambda: None, lines, Deadline(timeout))
+        run = RefreshRun(api, rules, tasks, asked, lambda: None, lines, Deadline(timeout))
         outcomes, error = run.run()
         return Done(run, outcomes, error, lines.lines, [task.object.name for task in tasks])
 
@@ -136,27 +152,34 @@ def start(kubeconfig: str, namespace: str, **options: Any) -> subprocess.Popen[s
     return subprocess.Popen([sys.executable, __file__, text], stdout=subprocess.PIPE, text=True)
 
 
-def tasks_of(api: Api, namespace: str) -> list[Task]:
+def _list(api: Api, kind: Kind, namespace: str) -> list[dict[str, Any]]:
+    try:
+        return [*api.list(kind, namespace)]
+    except NotFound:
+        return []
+
+
+def tasks_of(api: Api, namespace: str, rules: Rules) -> list[Task]:
     """What a plan would make of the namespace."""
-    rules, tasks = Rules(), []
+    tasks = []
     pods = [*api.list(POD, namespace)]
-    for kind in (DEPLOYMENT, STATEFULSET, DAEMONSET, REPLICASET):
-        for item in api.list(kind, namespace):
+    for kind in (DEPLOYMENT, STATEFULSET, DAEMONSET, REPLICASET, REPLICATION_CONTROLLER, *_OTHERS):
+        for item in _list(api, kind, namespace):
             if item["metadata"].get("ownerReferences"):
                 continue
             own = [pod for pod in pods if (pod["metadata"].get("labels") or {}).get("app") == item["metadata"]["name"]]
             stale = [pod["metadata"]["name"] for pod in own if rules.judge(pod).state not in ("current", "outside")]
-            rolls = kind != REPLICASET and item["spec"].get("updateStrategy", {}).get("type") != "OnDelete"
+            rolls = kind in (DEPLOYMENT, STATEFULSET, DAEMONSET) and item["spec"].get("updateStrategy", {}).get("type") != "OnDelete"
             under_way = rolls and template_token(item) == WORD
             if stale if not under_way else stale or not rollout_status(item).done:
-                tasks.append(_task(item, kind, "wait" if under_way else "rollout" if rolls else "evict", stale))
+                tasks.append(_task(item, kind, "wait" if under_way else "rollout" if rolls else _OTHERS.get(kind, "evict"), stale))
     return [*tasks, *(_bare(pod) for pod in pods if not pod["metadata"].get("ownerReferences") and rules.judge(pod).state == "stale")]
 
 
 def _task(item: Object, kind: Kind, way: Way, stale: list[str]) -> Task:
     metadata = item["metadata"]
     ref = ObjectRef(kind.kind, metadata["name"], metadata["namespace"])
-    token = "" if way == "evict" else WORD
+    token = WORD if way in ("rollout", "wait") else ""
     return Task(
         step_id(way, ref), ref, kind, way, len(stale), "stale", metadata["uid"], metadata["resourceVersion"], token, stale=tuple(stale)
     )
