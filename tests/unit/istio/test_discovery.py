@@ -73,7 +73,8 @@ def test_revisions_and_tags(server: ScriptedServer) -> None:
     found = found_in(server, deployments, CONFIGURATIONS["revision_and_tag"], MAPS)
     assert {name: str(plane.version) for name, plane in found.control_planes.items()} == {"default": "1.30.0", "1-31": "1.31.0"}
     assert found.tags == {"default": "default", "stable": "1-31"}
-    assert (found.namespace, found.namespaces) == ("istio-system", {"istio-system"})
+    assert found.namespace == "istio-system"
+    assert found.namespaces == {"istio-system"}
     assert {name: item.native for name, item in found.injectors.items()} == {"default": "", "1-31": "true"}
     assert found.injectors["1-31"].image_for(pod()) == "docker.io/istio/proxyv2:1.31.0"
     assert all(item.known for item in found.injectors.values())

@@ -154,7 +154,9 @@ def test_what_comes_back(server: ScriptedServer, stored: Callable[[Object], Repl
 
 def test_some_namespaces_are_tried(server: ScriptedServer) -> None:
     spaces = [namespace(f"n{at}", mesh="osm", injection="enabled") for at in range(5)]
-    spaces += [namespace("a-off", mesh="osm"), namespace("a-ignored", mesh="osm", injection="enabled", **{"openservicemesh.io/ignore": ""})]
+    ignored = namespace("a-ignored", mesh="osm", injection="enabled")
+    ignored["metadata"]["labels"]["openservicemesh.io/ignore"] = ""
+    spaces += [namespace("a-off", mesh="osm"), ignored]
     assert alive(server, not_allowed, namespaces=spaces) == []
     assert tried(server) == ["n0", "n1", "n2"]
 
