@@ -16,7 +16,7 @@ import pytest
 from refresh_by_hand import NEW, OLD, SIDECAR, Done, image_of, refresh
 from sandboxlib.cluster import Cluster
 from sandboxlib.options import Options
-from workload_objects import deployment_config, replication_controller, rollout
+from workload_objects import deployment_config, disruption_budget, replication_controller, rollout
 
 Object = dict[str, Any]
 _SECONDS = 60.0
@@ -102,6 +102,18 @@ def test_every_other_kind_in_one_run(cluster: Cluster, place: str) -> None:
     ]
     # The rules of another run find the Rollout's pods too old again; all others are as they should be.
     assert [*run(cluster, place).ends] == ["canary"]
+
+
+def test_a_rollout_whose_budget_allows_nothing_waits_for_it_and_the_rest_finishes(cluster: Cluster, place: str) -> None:
+    apply(cluster, place, 4, rollout("canary", place, 2, labels={"by-age": "yes"}), replication_controller("old", place, 2))
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(disruption_budget("keep", place, "canary", maxUnavailable=0)))
+    containers = [{"name": "app", "image": "web:1"}, {"name": SIDECAR, "image": NEW}]
+    patch = json.dumps({"spec": {"template": {"spec": {"containers": containers}}}})
+    cluster.kubectl("patch", "replicationcontroller", "old", "-n", place, "--type=merge", "-p", patch)
+    done = run(cluster, place, wait_timeout=25, stall_timeout=5, max_parallel_workloads=1)
+    assert done.ends["old"] == "done"
+    assert done.codes == {"canary": "blocked-by-budget"}
+    assert f"PodDisruptionBudget {place}/keep" in done.entry("canary")["message"]
 
 
 def test_a_deployment_config_that_is_paused_is_left(cluster: Cluster, place: str) -> None:

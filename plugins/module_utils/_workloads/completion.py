@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.version import FIELD_MANAGER
@@ -78,6 +78,18 @@ def quiet_seconds(workload: Object) -> float:
     grace = ((spec.get("template") or {}).get("spec") or {}).get("terminationGracePeriodSeconds")
     slow = max(0, int(_DEFAULT_GRACE if grace is None else grace) - _DEFAULT_GRACE)
     return float(slow + int(spec.get("minReadySeconds") or 0))
+
+
+def exhausted_budget(workload: Object, budgets: Iterable[Object]) -> str:
+    """Return the name of the PodDisruptionBudget of these that selects the workload's pods and allows no disruption, or nothing."""
+    labels = (((workload.get("spec") or {}).get("template") or {}).get("metadata") or {}).get("labels") or {}
+    for budget in budgets:
+        selector = (budget.get("spec") or {}).get("selector") or {}
+        # Those with expressions are not told by name; their evictions wait all the same.
+        chosen = selector.get("matchLabels") and not selector.get("matchExpressions") and selector["matchLabels"].items() <= labels.items()
+        if chosen and not (budget.get("status") or {}).get("disruptionsAllowed"):
+            return str(budget["metadata"]["name"])
+    return ""
 
 
 def partition_of(workload: Object) -> int:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import NotFound
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import POD, Kind
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Forbidden, NotFound
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import PDB, POD, Kind
 
 Object = Mapping[str, Any]
 
@@ -75,5 +75,10 @@ def _read(api: Api, kind: Kind, namespace: str | None, wanted: set[Want]) -> lis
                 found.append(item)
     except NotFound:
         # The resource type itself is gone, and its objects with it.
+        return []
+    except Forbidden:
+        # Budgets are only looked at so that they can be named.
+        if kind != PDB:
+            raise
         return []
     return found

@@ -10,16 +10,18 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import REPLICATION_CONTROLLER
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import PDB, REPLICATION_CONTROLLER, Kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.attempt import Attempt, End, Tools
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.completion import (
     counts_of,
+    exhausted_budget,
     mark_lost,
     partition_of,
     quiet_seconds,
     status_of,
     writers,
 )
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.eviction import RETRY_SECONDS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.observation import Seen, Want
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.proof import lives, prove
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import TOKEN, Task
@@ -27,6 +29,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refre
 
 Object = Mapping[str, Any]
 
+_BESIDE: dict[str, Kind] = {"DeploymentConfig": REPLICATION_CONTROLLER, "Rollout": PDB}
 _ORDINAL = re.compile(r"-(\d+)$")
 
 
@@ -40,6 +43,7 @@ class RollingAttempt(Attempt):
         self._begun = Begun("already")
         self._finished: Object | None = None
         self._status = ""
+        self._held = False
 
     @property
     def finished(self) -> Object | None:
@@ -47,10 +51,10 @@ class RollingAttempt(Attempt):
         return self._finished
 
     def wants(self) -> list[Want]:
-        """Return the workload, and the controllers of a DeploymentConfig."""
+        """Return the workload, the controllers of a DeploymentConfig, the budgets of a Rollout (its pods are evicted)."""
         ref = self.task.object
-        own = [Want(self.task.kind, ref.namespace, ref.name)]
-        return [*own, Want(REPLICATION_CONTROLLER, ref.namespace)] if self.task.kind.kind == "DeploymentConfig" else own
+        more = _BESIDE.get(self.task.kind.kind)
+        return [Want(self.task.kind, ref.namespace, ref.name), *([Want(more, ref.namespace)] if more is not None else ())]
 
     def write(self) -> End | None:
         """Begin."""
@@ -77,7 +81,20 @@ class RollingAttempt(Attempt):
             code, advice = ("paused", "resume it (kubectl rollout resume)") if paused else ("rollout-failed", "")
             return End("failed", status.message, code, advice)
         self.waits_for = status.message
+        if self.task.kind.kind == "Rollout":
+            self._look_at_budgets(workload, seen, now)
         return None
+
+    def _look_at_budgets(self, rollout: Object, seen: Seen, now: float) -> None:
+        """A Rollout of which no pod is away, and whose budget allows none to go, waits for that: it does not stand still."""
+        counts = counts_of(rollout)
+        waits = self._finished is None and counts.available >= counts.desired
+        name = exhausted_budget(rollout, seen.all(PDB, self.task.object.namespace).values()) if waits else ""
+        self.budget = f"{self.task.object.namespace}/{name}" if name else ""
+        self.retry = now + RETRY_SECONDS
+        if not name and self._held:
+            self.changed = now
+        self._held = bool(name)
 
     def prove(self, pods: Sequence[Object], now: float) -> End | None:
         """Judge every pod of the finished workload."""

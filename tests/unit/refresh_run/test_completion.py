@@ -15,6 +15,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.compl
     RC_PHASE,
     counts_of,
     desired_pods,
+    exhausted_budget,
     mark_lost,
     quiet_seconds,
     stamp_of,
@@ -93,6 +94,25 @@ def test_counts() -> None:
     assert desired_pods(workload("DaemonSet", {}, {"desiredNumberScheduled": 5})) == 5
     assert desired_pods(workload("ReplicaSet", {"replicas": 0})) == 0
     assert desired_pods(workload("Custom")) is None
+
+
+def budget(allowed: int, selector: Object) -> Object:
+    return {"metadata": {"name": "keep"}, "spec": {"selector": selector}, "status": {"disruptionsAllowed": allowed}}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "selector", "name"),
+    [
+        (0, {"matchLabels": {"app": "web"}}, "keep"),
+        (1, {"matchLabels": {"app": "web"}}, ""),
+        (0, {"matchLabels": {"app": "db"}}, ""),
+        (0, {}, ""),
+        (0, {"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "tier", "operator": "Exists"}]}, ""),
+    ],
+)
+def test_a_budget_that_allows_nothing_is_found_by_the_labels_of_pods(allowed: int, selector: Object, name: str) -> None:
+    rollout = workload("Rollout", {"template": {"metadata": {"labels": {"app": "web", "tier": "1"}}}})
+    assert exhausted_budget(rollout, [budget(allowed, selector)]) == name
 
 
 def test_who_ends_slowly_may_stand_still_for_longer() -> None:
