@@ -15,7 +15,7 @@ description:
   - Brings any number of namespaces into a declared state, concurrently, in one call.
   - What is declared is enforced also where C(osm namespace) and C(osm metrics) return early. An enrolled namespace gets the declared
     injection, an ignored one is taken in again, and what was left behind is cleaned up.
-  - Labels and annotations of a namespace only reach pods that are created afterwards. RV(namespaces[].pods_to_restart) counts the
+  - Labels and annotations of a namespace only reach pods that are created afterwards. RV(namespaces) counts, for each of them, the
     running ones that have to be replaced, which M(meshops.lifecycle.sidecar_refresh) does.
   - Every reason not to begin is told at once, before the first write.
 options:
