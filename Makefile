@@ -23,7 +23,7 @@ demo: ## a sandbox cluster with a mesh, upgraded by the playbook before your eye
 demo-down: ## remove everything that the demo started
 	@tools/demo-down
 
-.PHONY: test test-unit test-meta test-molecule test-integration test-matrix binaries
+.PHONY: test test-unit test-meta test-molecule test-integration test-matrix binaries istio
 test: test-unit test-meta test-molecule test-integration ## all tests
 
 test-unit: ## decisions: plain data in, plan out
@@ -35,7 +35,7 @@ test-meta: ## everything is documented, tested and wired
 test-molecule: binaries ## roles and playbooks as a user runs them, on sandbox clusters
 	@$(STAGE) molecule 420 $(IN_TREE) molecule test --all --report
 
-test-integration: binaries ## modules against sandbox clusters
+test-integration: binaries istio ## modules against sandbox clusters
 	@$(STAGE) integration 1800 $(IN_TREE) pytest -n 2 --dist loadfile tests/integration $(PYTEST)
 
 test-matrix: binaries ## one upgrade with the oldest and one with the newest of everything; the other ansible-core
@@ -43,6 +43,9 @@ test-matrix: binaries ## one upgrade with the oldest and one with the newest of 
 
 binaries: ## build the sandbox's control plane into the cache (about 7 minutes, once)
 	@$(STAGE) binaries 600 tests/sandbox/sandbox build
+
+istio: ## build two releases of Istio into the cache (about 5 minutes, once)
+	@$(STAGE) istio 900 tests/sandbox/sandbox build istio-1.30.0 istio-1.31.0
 
 .PHONY: lint
 lint: ## all quality gates

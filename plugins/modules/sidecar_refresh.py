@@ -282,7 +282,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._istio.candidates import istio_candidates
-from ansible_collections.meshops.lifecycle.plugins.module_utils._istio.discovery import find_istio
 from ansible_collections.meshops.lifecycle.plugins.module_utils._istio.refresh_rules import istio_rules
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.module import LifecycleModule, lifecycle_spec, run
@@ -292,7 +291,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery i
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.refresh_rules import osm_rules
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.selection import select_mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, Refused, refused
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, refused
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.mesh_candidates import family_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import SidecarRules
@@ -324,24 +323,12 @@ def _rules(api: Api, params: dict[str, Any]) -> Callable[[], SidecarRules]:
         if isinstance(found, Refusal):
             raise refused("sidecar_refresh", [found])
         wanted = found
-    return (lambda: _istio(api)) if wanted == "istio" else (lambda: _osm(api, params))
+    return (lambda: istio_rules(api)) if wanted == "istio" else (lambda: _osm(api, params))
 
 
 def _osm(api: Api, params: dict[str, Any]) -> SidecarRules:
     observed = discover(api, mesh_name=params["mesh_name"], data_plane=False)
     return osm_rules(api, select_mesh(observed, params["mesh_name"], params["mesh_namespace"]), observed)
-
-
-def _istio(api: Api) -> SidecarRules:
-    installation = find_istio(api)
-    if installation is None:
-        raise Refused(
-            "There is no Istio in the cluster",
-            why="neither an istiod nor a webhook of one was found",
-            state="nothing was written",
-            next="check that this is the cluster that is meant",
-        )
-    return istio_rules(api, installation=installation)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from sandboxlib.cluster import Cluster
 
 Result = dict[str, Any]
 TOKEN = "meshops.lifecycle/sidecar"
+_LEASE = "/apis/coordination.k8s.io/v1/namespaces/osm-system/leases/meshops-sidecar-refresh-osm"
 _IMAGES = itertools.count(100)
 _PATHS = {
     "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
@@ -84,6 +85,13 @@ class Shop:
     def refresh(self, *, check: bool = False, diff: bool = False, **options: Any) -> Result:
         """Run the module to its end."""
         return run_module("sidecar_refresh", self.options(**options), check=check, diff=diff)
+
+    def forget_the_dead(self) -> None:
+        """Let the Lease that a killed run has left expire a second after it is watched."""
+        if self.cluster.api.exists(_LEASE):
+            name = _LEASE.rpartition("/")[2]
+            patch = json.dumps({"spec": {"leaseDurationSeconds": 1}})
+            self.cluster.kubectl("patch", "lease", name, "-n", "osm-system", "--type=merge", "-p", patch)
 
     def start(self, tmpdir: Path | None = None, **options: Any) -> Module:
         """Start the module."""

@@ -22,7 +22,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._istio.injector_
     TEMPLATES,
     Injector,
 )
-from ansible_collections.meshops.lifecycle.plugins.module_utils._istio.label_conflicts import INJECTION_LABEL
+from ansible_collections.meshops.lifecycle.plugins.module_utils._istio.label_conflicts import INJECTION_LABEL, conflicts
 from ansible_collections.meshops.lifecycle.plugins.module_utils._istio.sidecars import (
     AUTO_IMAGE,
     OVERRIDES,
@@ -41,6 +41,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._istio.webhook_r
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import NAMESPACE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Refused
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import Verdict
 
@@ -237,6 +238,10 @@ class IstioRules:
         own = self._namespaces.get(namespace, {})
         webhooks = asked(self._istio.webhooks, own, labels)
         return Concern(namespace, labels, tuple(webhooks), "" if webhooks else _wish(own, labels))
+
+    def findings(self) -> list[Finding]:
+        """Return the namespaces whose labels contradict each other."""
+        return conflicts({"metadata": {"name": name, "labels": labels}} for name, labels in sorted(self._namespaces.items()))
 
     def alive(self) -> list[Refusal]:
         """Return why pods would not come back, or not with the right sidecar: of the templates asked about, else of all namespaces."""

@@ -30,6 +30,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.visible_con
     outdated_setting,
     visible,
 )
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import Verdict
 
@@ -146,6 +147,10 @@ class OsmRules:
             facts.name for facts in found if must_inject(pod, facts.as_namespace(), mesh.product, mesh.name, mesh.namespace).inject is True
         ]
         return sorted(injected)
+
+    def findings(self) -> list[Finding]:
+        """Return nothing: mesh_info and mesh_preflight look at namespaces."""
+        return []
 
     def strip(self, pod: Object) -> dict[str, Any]:
         """Return a raw pod as it was before injection; raises LifecycleError when a probe cannot be restored."""

@@ -73,8 +73,8 @@ class Plan:
 
     @property
     def id(self) -> str:
-        """Hash of what is to be done: step ids and desired values, not resource versions, reasons or counts."""
-        return plan_id(self.procedure, self.target, ((step.id, step.desired) for step in self.steps))
+        """Hash of what is to be written: step ids and desired values, not resource versions, reasons or counts."""
+        return plan_id(self.procedure, self.target, ((step.id, step.desired) for step in self.steps if step.writes))
 
     @property
     def risk(self) -> Risk:

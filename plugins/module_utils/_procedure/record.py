@@ -29,8 +29,8 @@ class Record:
     merge_base: Mapping[str, Any] = field(default_factory=dict)
 
     def covers(self, plan: Plan) -> bool:
-        """Return whether all that ``plan`` still wants was in the recorded plan, with the same desired values."""
-        return all(self.steps.get(step.id) == digest(step.desired) for step in plan.steps)
+        """Return whether all that ``plan`` still wants to write was in the recorded plan, with the same desired values."""
+        return all(self.steps.get(step.id) == digest(step.desired) for step in plan.steps if step.writes)
 
     def with_steps(self, steps: Iterable[Step]) -> Record:
         """Return the record that also covers ``steps``: those that a later phase was planned with on entry."""

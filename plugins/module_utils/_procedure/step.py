@@ -42,6 +42,7 @@ class Step:
     ``desired`` is what the step aims at and is part of the plan id; ``before`` feeds the diff and is not. ``uid`` and
     ``resource_version`` are the state that the step was planned on: a write on any other state answers 409. ``needs``
     names steps of the same phase that must be done first; steps without a path between them run concurrently.
+    ``writes`` is false for a step that only waits for what is under way already: nobody has to approve it.
     ``simulated`` says why check mode cannot dry-run the step on the server, or is empty when it can.
     """
 
@@ -56,6 +57,7 @@ class Step:
     uid: str = ""
     resource_version: str = ""
     needs: tuple[str, ...] = ()
+    writes: bool = True
     simulated: str = ""
     permissions: tuple[Permission, ...] = ()
 

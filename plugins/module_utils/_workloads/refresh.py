@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import Kind
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.rollout import Replicas, Rollout
@@ -186,5 +187,8 @@ class SidecarRules(Protocol):
     def alive(self) -> list[Refusal]:
         """Ask the cluster whether the injector can answer; reasons why pods would not come back, or come back without a sidecar."""
 
+    def findings(self) -> list[Finding]:
+        """Return what the reader should know about who is in the mesh."""
+
     def strip(self, pod: Object) -> dict[str, Any]:
-        """Return a raw pod without what injection added, with the application's own probes."""
+        """Return a raw pod without what injection added, with the application's own probes; raises LifecycleError when these are lost."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import POD
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
@@ -108,7 +109,10 @@ def _lonely(pod: PodFacts, scope: Scope, rules: SidecarRules, options: Options) 
     raw = scope.bare.get(pod.uid)
     if pod.mirror or not options.recreate_bare_pods or raw is None:
         return Decision(None, (leftover("mirror-pod" if pod.mirror else "bare-pod", ref, 1),), 1)
-    manifest = copy_of(raw, rules)
+    try:
+        manifest = copy_of(raw, rules)
+    except LifecycleError as error:
+        return Decision(None, (leftover("bare-pod-unsafe", ref, 1, str(error)),), 1)
     unsafe = risks(raw, manifest)
     blocked = obstacle(manifest, ref, 1, rules, options)
     if blocked is None and unsafe:

@@ -23,6 +23,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refre
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_plan import RefreshPlan, plan_refresh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_reading import read_scope
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_run import RefreshRun
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_saved import tasks_of_saved_pods
 
 NAME = "sidecar_refresh"
 
@@ -72,7 +73,7 @@ class SidecarRefresh:
             observe=self._observe,
             phases=(Phase("refresh", self._steps, run=self._run, dry_run=self._dry_run),),
             refuse=lambda state: [*state.plan.refusals, *state.injector],
-            findings=lambda state: state.plan.findings,
+            findings=lambda state: [*state.plan.findings, *state.rules.findings()],
             verify=unproven,
             # A restart without a name is done for the pods that came after it was begun; only the record knows when that was.
             merge_base=lambda state: (
@@ -87,6 +88,9 @@ class SidecarRefresh:
         options = replace(self._options, began=str((record.merge_base if record is not None else {}).get("began") or ""))
         scope = read_scope(self._api, rules, options)
         plan = plan_refresh(scope, rules, options)
+        if options.recreate_bare_pods:
+            saved = tasks_of_saved_pods(self._api, scope.namespaces, {task.id for task in plan.tasks})
+            plan = replace(plan, tasks=(*saved, *plan.tasks))
         begins = any(task.way != "wait" for task in plan.tasks)
         # Pods that leave the mesh are created without its injector.
         injector = rules.alive() if begins and self._options.state != "absent" else []
@@ -127,6 +131,7 @@ def step_of(task: Task) -> Step:
         after={"spec": {"template": {"metadata": metadata}}} if rolls else None,
         uid=task.uid,
         resource_version=task.resource_version,
+        writes=task.way != "wait",
         simulated=_SIMULATED.get(task.way, ""),
         permissions=_permissions(task),
     )

@@ -15,8 +15,8 @@ import pytest
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure import lease
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, LifecycleError, Refused
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import record_from_json
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import PhasePlan, Plan, Refusal
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import record_from_json, record_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.run import run
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step
 from ansible_collections.meshops.lifecycle.tests.unit.procedure.toy_cluster import LEASE, RECORD, Client, Clock, Killed, Server
@@ -296,3 +296,15 @@ def test_a_lost_lease_stops_a_phase_that_writes_while_it_is_entered(clock: Clock
     assert toy.entered == ["history"]
     assert HISTORY not in server.objects
     assert [step["outcome"] for step in error.value.details["steps"]] == ["done", "done", "not_run"]
+
+
+def test_a_step_that_only_waits_is_nobodys_to_approve() -> None:
+    begun = Step("set_version", app("a"), why="", desired={"version": 2})
+    waits = Step("wait", app("a"), why="it is under way", risk="none", writes=False)
+    shown, left = (
+        Plan("toy", "default/toy", (PhasePlan("versions", (begun,)),)),
+        Plan("toy", "default/toy", (PhasePlan("versions", (waits,)),)),
+    )
+    assert record_of(shown, {}).covers(left)
+    assert not record_of(left, {}).covers(shown)
+    assert left.id == Plan("toy", "default/toy", (PhasePlan("versions", ()),)).id

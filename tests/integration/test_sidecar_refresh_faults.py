@@ -1,0 +1,164 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""sidecar_refresh that is killed, meets another run, or an API server that fails now and then: nothing is lost, nothing done twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+import workload_objects as objects
+from failures import assert_told, unchanged
+from faults.front import ApiFront
+from faults.request import Request
+from faults.rules import Fault, Rule, reset, slow, status
+from mesh_clusters import Mesh, MeshCluster, told
+from refreshing import Shop, outcomes
+from run_module import finish_module
+from write_gate import WriteGate
+
+ENROLLED = {"openservicemesh.io/monitored-by": "osm"}
+INJECTED = {"openservicemesh.io/sidecar-injection": "enabled"}
+
+
+class Write(NamedTuple):
+    """A write of a run: which, and whether it is the first or a later one."""
+
+    name: str
+    matches: Callable[[Request], bool]
+    nth: int = 1
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _is(method: str, resource: str) -> Callable[[Request], bool]:
+    return lambda request: (request.method, request.resource) == (method, resource)
+
+
+WRITES = (
+    Write("the-record", _is("PATCH", "configmaps")),
+    Write("the-first-rollout", _is("PATCH", "deployments")),
+    Write("the-second-rollout", _is("PATCH", "deployments"), 2),
+    Write("the-first-eviction", _is("POST", "pods/eviction")),
+    Write("the-second-eviction", _is("POST", "pods/eviction"), 2),
+    Write("dropping-the-record", _is("DELETE", "configmaps")),
+)
+BARE = (
+    Write("the-copy", _is("POST", "secrets")),
+    Write("the-eviction", _is("POST", "pods/eviction")),
+    Write("the-new-pod", _is("POST", "pods")),
+    Write("dropping-the-copy", _is("DELETE", "secrets")),
+)
+
+
+@pytest.fixture(scope="module")
+def mesh(mesh_cluster: MeshCluster) -> MeshCluster:
+    """A mesh without applications."""
+    mesh_cluster.reset(Mesh("1.3.9"))
+    return mesh_cluster
+
+
+@pytest.fixture
+def shop(mesh: MeshCluster, request: pytest.FixtureRequest) -> Iterator[Shop]:
+    """A namespace of the mesh for one test."""
+    name = f"shop-{abs(hash(request.node.name)) % 10**8}"
+    mesh.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(objects.namespace(name, ENROLLED, INJECTED)))
+    yield Shop(mesh, name)
+    mesh.cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def kill_at(shop: Shop, write: Write, *, committed: bool, **options: object) -> None:
+    """Run the refresh and kill it at one of its writes."""
+    with WriteGate(shop.cluster) as gate:
+        held = gate.hold(write.matches, nth=write.nth, committed=committed)
+        process = shop.start(kubeconfig=str(gate.kubeconfig), **options)
+        held.wait()
+        process.kill()
+        process.communicate()
+        held.drop()
+    shop.forget_the_dead()
+
+
+@pytest.mark.parametrize("committed", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("write", WRITES, ids=str)
+def test_a_killed_run_is_finished_by_the_next_and_nothing_is_restarted_twice(shop: Shop, write: Write, *, committed: bool) -> None:
+    shop.deploy(objects.deployment("api", shop.name), objects.deployment("web", shop.name, 2), objects.replica_set("lonely", shop.name, 2))
+    image = shop.outdate()
+    approved = shop.refresh(check=True)["plan"]["id"]
+    kill_at(shop, write, committed=committed, max_parallel_workloads=1, expected_plan_id=approved)
+    done = shop.refresh(expected_plan_id=approved)
+    assert not done.get("failed"), told(done)
+    assert set(shop.images().values()) == {image}
+    assert shop.revisions() == {"api": 2, "web": 2}
+    with unchanged(shop.cluster):
+        assert not shop.refresh()["changed"]
+
+
+@pytest.mark.parametrize("committed", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("write", BARE, ids=str)
+def test_a_bare_pod_survives_a_killed_run(shop: Shop, write: Write, *, committed: bool) -> None:
+    shop.deploy(objects.bare_pod("debug", shop.name, labels={"team": "a"}))
+    image = shop.outdate()
+    kill_at(shop, write, committed=committed, bare_pods="recreate")
+    done = shop.refresh(bare_pods="recreate")
+    assert not done.get("failed"), told(done)
+    assert shop.images() == {"debug": image}
+    (pod,) = shop.list("Pod")
+    assert pod["metadata"]["labels"]["team"] == "a"
+    secrets = shop.cluster.api.get(f"/api/v1/namespaces/{shop.name}/secrets?labelSelector=meshops.lifecycle/saved-pod")["items"]
+    assert secrets == []
+
+
+def test_a_second_run_is_refused_and_names_the_first(shop: Shop) -> None:
+    shop.deploy(objects.deployment("web", shop.name))
+    shop.outdate()
+    with WriteGate(shop.cluster) as gate:
+        held = gate.hold(WRITES[1].matches)
+        first = shop.start(kubeconfig=str(gate.kubeconfig))
+        held.wait()
+        second = shop.refresh()
+        assert_told(second, "Another run", f"/{first.pid}/")
+        held.release()
+        done = finish_module(first)
+    assert outcomes(done) == {f"rollout:Deployment/{shop.name}/web": "done"}
+    assert shop.revisions() == {"web": 2}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [status(429, retry_after=1), status(500), status(503), reset(), reset(committed=True), slow(2)],
+    ids=["429", "500", "503", "reset", "lost-answer", "slow"],
+)
+def test_an_api_server_that_fails_now_and_then_keeps_nothing(shop: Shop, fault: Fault) -> None:
+    shop.deploy(*(objects.deployment(f"web-{number}", shop.name) for number in range(3)), objects.replica_set("lonely", shop.name))
+    image = shop.outdate()
+    with ApiFront(shop.cluster) as front:
+        front.add(Rule(fault, lambda request: not request.watch, first=3, every=4, times=12))
+        done = shop.refresh(kubeconfig=str(front.kubeconfig))
+    assert not done.get("failed"), told(done)
+    assert set(shop.images().values()) == {image}
+    assert shop.revisions() == {f"web-{number}": 2 for number in range(3)}
+
+
+def test_a_gitops_tool_that_takes_the_annotation_away_is_named(shop: Shop) -> None:
+    """It is not fought: the annotation is written once, and who took it away is told."""
+    shop.deploy(objects.deployment("web", shop.name, 3, **objects.behaving("slow-start", 8)))
+    shop.outdate()
+    process = shop.start()
+    path = f"/apis/apps/v1/namespaces/{shop.name}/deployments/web"
+
+    def annotated() -> bool:
+        return bool(shop.cluster.api.get(path)["spec"]["template"]["metadata"].get("annotations", {}).get("meshops.lifecycle/sidecar"))
+
+    while not annotated() and process.poll() is None:
+        pass
+    take = [{"op": "remove", "path": "/spec/template/metadata/annotations/meshops.lifecycle~1sidecar"}]
+    shop.cluster.kubectl("patch", "deployment", "web", "-n", shop.name, "--type=json", "--field-manager=argocd", "-p", json.dumps(take))
+    result = finish_module(process)
+    assert_told(result, "argocd", cluster=shop.cluster)
+    assert [entry["code"] for entry in result["workloads"]] == ["annotation-reverted"]
