@@ -15,8 +15,8 @@ author:
   - meshops contributors (@meshops)
 description:
   - Returns the manifests of SMI policies and of the OSM family's own, from files on the controller and from variables.
-  - It fails, naming every manifest that is wrong, when one is of another API group, has no name, or is for a namespace that is not in
-    O(namespaces). Nothing is sent to a cluster.
+  - It fails, naming all that is wrong, when a file cannot be read, or when a manifest is of another API group, has no name, or is for a
+    namespace that is not in O(namespaces). Nothing is sent to a cluster.
 options:
   _terms:
     description:
@@ -32,6 +32,10 @@ options:
     type: list
     elements: str
     required: true
+  problems:
+    description: Return what is wrong, one text each, instead of the manifests, and do not fail.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -42,9 +46,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The manifests, in the order in which they were given.
+  description: The manifests, in the order in which they were given; with O(problems) what is wrong.
   type: list
-  elements: dict
+  elements: raw
   sample:
     - apiVersion: access.smi-spec.io/v1alpha3
       kind: TrafficTarget
@@ -56,7 +60,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from ansible.errors import AnsibleError, AnsibleLookupError
+from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 # SMI's, osm-edge's (and OSM's) and FSM's own.
@@ -70,6 +74,10 @@ GROUPS = (
 SUFFIXES = (".yml", ".yaml", ".json")
 
 
+class Unreadable(Exception):
+    """A file or directory that gives no manifests."""
+
+
 class Found(NamedTuple):
     """A manifest, and where it was given."""
 
@@ -78,18 +86,18 @@ class Found(NamedTuple):
 
 
 def in_file(path: Path) -> Iterator[Found]:
-    """Yield the manifests of a file, or of all files of a directory; raises AnsibleLookupError for one that cannot be read."""
+    """Yield the manifests of a file, or of all files of a directory; raises Unreadable for one that has none or cannot be read."""
     if path.is_dir():
         files = sorted(item for item in path.iterdir() if item.suffix in SUFFIXES)
         if not files:
-            raise AnsibleLookupError(f"there is no {', '.join('*' + suffix for suffix in SUFFIXES)} in {path}")
+            raise Unreadable(f"there is no {', '.join('*' + suffix for suffix in SUFFIXES)} in {path}")
         for file in files:
             yield from in_file(file)
         return
     try:
         documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise AnsibleLookupError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+        raise Unreadable(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     for document in documents:
         if document is not None:
             yield Found(str(path), document)
@@ -133,33 +141,36 @@ def name_of(found: Found) -> str:
     return f"{manifest.get('kind')} {place}{metadata.get('name')} ({found.source})"
 
 
-def checked(found: Sequence[Found], namespaces: Sequence[str]) -> list[Any]:
-    """The manifests; raises AnsibleLookupError with every one that is wrong."""
-    problems = [f"{name_of(each)} {why}" for each in found if (why := problem(each.manifest, namespaces))]
-    if problems:
-        raise AnsibleLookupError(f"policies are refused, and nothing was written: {'; '.join(problems)}")
-    return [each.manifest for each in found]
-
-
-def policy_manifests(terms: Sequence[Any], namespaces: Sequence[str], find: Callable[[str], Path]) -> list[Any]:
-    """The manifests that ``terms`` give; ``find`` returns where a file or directory is, or raises AnsibleLookupError."""
-    given: list[Found] = []
+def policy_manifests(terms: Sequence[Any], namespaces: Sequence[str], find: Callable[[str], Path]) -> tuple[list[Any], list[str]]:
+    """The manifests that ``terms`` give, and all that is wrong; ``find`` returns where a file or directory is, or raises Unreadable."""
+    found: list[Found] = []
+    problems: list[str] = []
     for term in [item for entry in terms for item in (entry if isinstance(entry, list) else [entry])]:
-        given += in_file(find(term)) if isinstance(term, str) else [Found("given as a variable", term)]
-    return checked([each for item in given for each in taken_apart(item)], namespaces)
+        try:
+            given = in_file(find(term)) if isinstance(term, str) else [Found("given as a variable", term)]
+            found += [each for item in given for each in taken_apart(item)]
+        except Unreadable as error:
+            problems.append(str(error))
+    problems += [f"{name_of(each)} {why}" for each in found if (why := problem(each.manifest, namespaces))]
+    return [each.manifest for each in found], problems
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
     """Ansible's entry point."""
 
     def run(self, terms: list[Any], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[Any]:
-        """Return the manifests that ``terms`` give."""
+        """Return the manifests that ``terms`` give, or what is wrong with them."""
         self.set_options(var_options=variables, direct=kwargs)
 
         def find(path: str) -> Path:
-            try:
-                return Path(self.find_file_in_search_path(variables, "files", str(Path(path).expanduser()), ignore_missing=False))
-            except AnsibleError as error:
-                raise AnsibleLookupError(f"there is no file or directory {path}") from error
+            found = self.find_file_in_search_path(variables, "files", str(Path(path).expanduser()), ignore_missing=True)
+            if not found:
+                raise Unreadable(f"there is no file or directory {path}")
+            return Path(found)
 
-        return policy_manifests(terms, self.get_option("namespaces"), find)
+        manifests, problems = policy_manifests(terms, self.get_option("namespaces"), find)
+        if self.get_option("problems"):
+            return problems
+        if problems:
+            raise AnsibleLookupError("; ".join(problems))
+        return manifests
