@@ -48,7 +48,7 @@ def test_variables_exist(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     specs = [yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")) for role in roles()]
     options = {name for spec in specs for name in spec["argument_specs"]["main"]["options"]}
-    playbooks = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "playbooks").glob("*.yml"))
+    playbooks = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "playbooks").rglob("*.yml"))
     prefixes = "|".join([*roles(), "meshops"])
     named = set(re.findall(rf"(?<![\w/.-])((?:{prefixes})_[a-z][a-z_]+)\b", text))
     assert {name for name in named - options if name not in playbooks} == set()
