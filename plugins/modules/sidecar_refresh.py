@@ -111,7 +111,8 @@ options:
     default: report
   ordered:
     description:
-      - What goes first, in this order; a name of a namespace, or a label of namespaces as V(key=value). The rest follows by name.
+      - What goes first, in this order. A name of a namespace, or a label of namespaces or pod templates as V(key=value). The rest
+        follows by name.
     type: list
     elements: str
     default: []
@@ -122,9 +123,9 @@ options:
     type: str
   token:
     description:
-      - With O(state=restarted), a name for this restart (a ticket, a date). Pods that were replaced under the same name before are left
-        alone, so that an interrupted restart is finished by running it again.
-      - With O(state=current), pods that were not replaced under this name count as stale too. For changes that no pod shows.
+      - Only with O(state=restarted), a name for this restart (a ticket, a date). Workloads that were replaced under the same name before
+        are left alone, so that an interrupted restart is finished by running it again.
+      - Pods that are evicted carry no name. Those of a restart that has ended are restarted again under the same name.
     type: str
   timeout:
     description:
@@ -214,6 +215,7 @@ workloads:
   sample:
     - object: {kind: Deployment, namespace: shop, name: cart}
       outcome: failed
+      code: stalled
       message: "no progress for 120 s: container cart crashes"
       pods: 3
       next: kubectl -n shop logs deployment/cart --previous

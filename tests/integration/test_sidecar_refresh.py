@@ -116,17 +116,29 @@ def test_sidecars_go_when_the_namespace_has_left_the_mesh(shop: Shop) -> None:
 def test_a_restart_with_a_name_is_done_once(shop: Shop) -> None:
     shop.deploy(objects.deployment("web", shop.name, 2))
     first = shop.refresh(state="restarted", token="CHG-1")
-    assert first["changed"], told(first)
+    assert not first.get("failed"), told(first)
+    assert first["changed"]
     with unchanged(shop.cluster):
         assert not shop.refresh(state="restarted", token="CHG-1")["changed"]
     assert shop.refresh(state="restarted", token="CHG-2")["changed"]
     assert shop.revisions() == {"web": 3}
 
 
+@pytest.mark.parametrize("token", ["", "CHG-1"])
+def test_what_is_evicted_is_restarted_too(shop: Shop, token: str) -> None:
+    shop.deploy(objects.replica_set("lonely", shop.name, 2))
+    before = set(shop.images())
+    done = shop.refresh(state="restarted", token=token)
+    assert not done.get("failed"), told(done)
+    assert before.isdisjoint(shop.images())
+
+
 def test_a_restart_without_a_name_restarts_each_time(shop: Shop) -> None:
     shop.deploy(objects.deployment("web", shop.name))
-    assert shop.refresh(state="restarted")["changed"]
-    assert shop.refresh(state="restarted")["changed"]
+    for _time in range(2):
+        done = shop.refresh(state="restarted")
+        assert not done.get("failed"), told(done)
+        assert done["changed"]
     assert shop.revisions() == {"web": 3}
 
 

@@ -24,6 +24,8 @@ def refresh_options(params: Mapping[str, Any], now: datetime | None = None) -> O
     for name, least in _AT_LEAST.items():
         if params[name] < least:
             raise _invalid(f"{name}: {params[name]}", f"it must be at least {least}", f"set {name} to {least} or more")
+    if params["token"] and params["state"] != "restarted":
+        raise _invalid("token", f"it names a restart, and state is {params['state']}", "set state to restarted, or leave token out")
     return Options(
         state=params["state"],
         namespaces=tuple(dict.fromkeys(params["namespaces"] or ())),

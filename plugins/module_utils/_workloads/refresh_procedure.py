@@ -75,10 +75,8 @@ class SidecarRefresh:
             refuse=lambda state: [*state.plan.refusals, *state.injector],
             findings=lambda state: [*state.plan.findings, *state.rules.findings()],
             verify=unproven,
-            # A restart without a name is done for the pods that came after it was begun; only the record knows when that was.
-            merge_base=lambda state: (
-                {"began": state.scope.newest} if self._options.state == "restarted" and not self._options.token else {}
-            ),
+            # What is evicted carries no token: a restart is done for the pods that came after it was begun, and only the record knows when.
+            merge_base=lambda state: {"began": state.scope.newest},
         )
 
     def _observe(self, record: Record | None) -> RefreshState:

@@ -65,7 +65,7 @@ def injector(
     )
 
 
-def installation(*injectors: Injector, webhooks: Iterable[SidecarWebhook] = REVISIONS) -> IstioInstallation:
+def installation(*injectors: Injector, webhooks: Iterable[SidecarWebhook] = tuple(REVISIONS)) -> IstioInstallation:
     """Revisions ``default`` (1.30.0) and ``1-31`` (1.31.0, also as tag ``stable``), unless others are given."""
     found = injectors or (injector(), injector("1-31", version="1.31.0"))
     planes = {item.revision: ControlPlane(item.revision, item.namespace, "istiod", item.version, None) for item in found}
@@ -88,7 +88,7 @@ def namespace(name: str, labels: Mapping[str, str] | None = None) -> Object:
     return {"metadata": {"name": name, "labels": dict(labels or {})}}
 
 
-def rules(*injectors: Injector, webhooks: Iterable[SidecarWebhook] = REVISIONS) -> IstioRules:
+def rules(*injectors: Injector, webhooks: Iterable[SidecarWebhook] = tuple(REVISIONS)) -> IstioRules:
     spaces = [namespace(name, labels) for name, labels in NAMESPACES.items()]
     return istio_rules(NO_API, spaces, installation(*injectors, webhooks=webhooks))
 

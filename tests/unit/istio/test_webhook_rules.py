@@ -21,7 +21,7 @@ KEYS = ("istio-injection", "istio.io/rev")
 OWN_KEYS = ("sidecar.istio.io/inject", "istio.io/rev")
 
 
-def revisions(place: Labels, own: Labels, webhooks: Any = REVISIONS) -> list[str]:
+def revisions(place: Labels, own: Labels, webhooks: Any = tuple(REVISIONS)) -> list[str]:
     return [webhook.revision for webhook in asked(webhooks, place, own)]
 
 

@@ -89,3 +89,9 @@ def test_what_is_no_time_is_refused_with_two_that_are(text: str) -> None:
 def test_numbers_that_would_never_begin_or_never_end_are_refused(name: str, value: int) -> None:
     with pytest.raises(Refused, match=f"{name}: {value}: it must be at least"):
         refresh_options({**DEFAULTS, name: value}, EVENING)
+
+
+def test_a_token_names_a_restart() -> None:
+    assert refresh_options({**DEFAULTS, "state": "restarted", "token": "CHG-1"}, EVENING).token == "CHG-1"
+    with pytest.raises(Refused, match="it names a restart"):
+        refresh_options({**DEFAULTS, "token": "CHG-1"}, EVENING)

@@ -233,7 +233,7 @@ class SimulatedCluster:
         }
         now, self.injected = self.injected, OLD
         made = self.put(kind, body)
-        for _ in range(replicas + 2):
+        for dummy in range(replicas + 2):
             self._control(made)
         for pod in self.pods(name):
             pod["_ready_at"] = 0.0
@@ -346,7 +346,7 @@ class SimulatedCluster:
 
     def _replica_set(self, item: Object) -> None:
         pods, spec = [pod for pod in self._owned(item) if _lives(pod)], item["spec"]
-        for _ in range(spec["replicas"] - len(pods)):
+        for dummy in range(spec["replicas"] - len(pods)):
             self._make_pod(item, f"{item['metadata']['name']}-{self._uid:05d}")
         for pod in sorted(pods, key=is_ready)[: max(0, len(pods) - spec["replicas"])]:
             self.end(pod)

@@ -61,7 +61,7 @@ def begun(cluster: SimulatedCluster, kind: Kind, way: Way, live: Object, token: 
 def test_a_deployment_config_is_instantiated_as_it_is(cluster: Cluster) -> None:
     live = made(cluster, CONFIG, status={"latestVersion": 3})
     assert begun(cluster, CONFIG, "instantiate", live)[:2] == ("begun", "4")
-    ((_, verb, body),) = cluster.writes
+    ((_time, verb, body),) = cluster.writes
     assert verb == "instantiate"
     assert "'latest': False, 'force': True" in body
     assert "'kind': 'DeploymentRequest', 'apiVersion': 'apps.openshift.io/v1', 'name': 'a'" in body

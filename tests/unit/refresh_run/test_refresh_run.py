@@ -118,7 +118,7 @@ def test_a_workload_that_rolls_gets_one_patch_and_is_proven_by_its_pods(cluster:
     assert (done.ends, done.error, done.run.entries) == (["done"], None, [])
     assert sidecars(cluster) == {NEW}
     assert template_token(made) == "t1"
-    assert [verb for _, verb, _ in cluster.writes] == ["patch"]
+    assert [verb for _time, verb, _name in cluster.writes] == ["patch"]
     assert done.run.counts == {"workloads": 1, "pods": 3, "unchanged": 0, "failed": 0, "not_run": 0}
     assert done.run.rate > 0
 
@@ -131,7 +131,7 @@ def test_pods_that_nobody_rolls_are_evicted_one_after_the_other(cluster: Simulat
     done = refresh(cluster, cluster.task(made))
     assert (done.ends, done.error) == (["done"], None)
     assert sidecars(cluster) == {NEW}
-    assert [verb for _, verb, _ in cluster.writes] == ["eviction"] * 3
+    assert [verb for _time, verb, _name in cluster.writes] == ["eviction"] * 3
     assert min(least) == 2
     assert done.run.counts["pods"] == 3
 
@@ -148,7 +148,7 @@ def test_a_bare_pod_is_saved_evicted_and_created(cluster: SimulatedCluster) -> N
     pod = cluster.bare_pod("tool")
     done = refresh(cluster, cluster.task(pod))
     assert (done.ends, done.error) == (["done"], None)
-    assert [verb for _, verb, _ in cluster.writes] == ["create", "eviction", "create", "delete"]
+    assert [verb for _time, verb, _name in cluster.writes] == ["create", "eviction", "create", "delete"]
     assert sidecars(cluster) == {NEW}
     assert not cluster.all(SECRET)
 
@@ -187,7 +187,7 @@ def test_a_conflict_is_read_again_and_the_patch_made_on_the_new_state(cluster: S
     cluster.touch(made)
     done = refresh(cluster, task)
     assert (done.ends, made["spec"]["replicas"]) == (["done"], 3)
-    assert [verb for _, verb, _ in cluster.writes] == ["patch", "patch"]
+    assert [verb for _time, verb, _name in cluster.writes] == ["patch", "patch"]
 
 
 def test_a_template_that_has_the_token_meanwhile_is_not_patched_again(cluster: SimulatedCluster) -> None:
@@ -326,7 +326,7 @@ def test_two_failures_may_be_allowed(cluster: SimulatedCluster) -> None:
 def test_a_batch_is_healthy_before_the_next_begins(cluster: SimulatedCluster) -> None:
     tasks = deployments(cluster, 6)
     done = refresh(cluster, *tasks, batch_size=2)
-    times = [time for time, _, _ in cluster.writes]
+    times = [time for time, _verb, _name in cluster.writes]
     assert set(done.ends) == {"done"}
     assert times[0] == times[1] < times[2] == times[3] < times[4] == times[5]
     assert times[2] - times[0] >= 3
@@ -336,7 +336,7 @@ def test_the_pace_is_kept(cluster: SimulatedCluster) -> None:
     tasks = deployments(cluster, 12, 5)
     begun = cluster.time
     done = refresh(cluster, *tasks, pods_per_minute=60, max_parallel_workloads=100)
-    times = [time - begun for time, _, _ in cluster.writes]
+    times = [time - begun for time, _verb, _name in cluster.writes]
     assert set(done.ends) == {"done"}
     for number, time in enumerate(times):
         assert 5 * number <= time + 5.01
@@ -390,7 +390,7 @@ def test_a_budget_that_allows_nothing_blocks_only_its_own_workload(cluster: Simu
     assert "PodDisruptionBudget shop/keep-db" in done.run.entries[0]["message"]
     assert isinstance(done.error, Interrupted)
     assert any("shop/db is waiting for PodDisruptionBudget shop/keep-db" in line for line in done.progress.lines)
-    asked = [time for time, verb, _ in cluster.writes if verb == "eviction"]
+    asked = [time for time, verb, _name in cluster.writes if verb == "eviction"]
     assert all(later - earlier >= 5 for earlier, later in pairwise(asked))
 
 
@@ -404,7 +404,7 @@ def test_a_budget_that_allows_again_is_used(cluster: SimulatedCluster) -> None:
 
 def test_a_budget_that_closes_half_way_is_told_with_what_was_done(cluster: SimulatedCluster) -> None:
     made = cluster.workload(REPLICASET, "db", 3)
-    cluster.budgets["db"] = ("keep-db", lambda: sum(verb == "eviction" for _, verb, _ in cluster.writes) <= 1)
+    cluster.budgets["db"] = ("keep-db", lambda: sum(verb == "eviction" for _time, verb, _name in cluster.writes) <= 1)
     done = refresh(cluster, cluster.task(made), wait_timeout=30)
     assert (done.ends, done.codes) == (["failed"], {"db": "blocked-by-budget"})
     assert "1 of 3 pods were replaced" in done.run.entries[0]["message"]
@@ -621,7 +621,7 @@ def test_invariants(scenario: dict[str, Any]) -> None:
     assert len(run.run.entries) == sum(outcome.outcome in ("failed", "not_run") for outcome in run.outcomes)
     assert (run.error is None) == (not run.run.entries)
     # No workload is patched twice.
-    patches = Counter(name for _, verb, name in cluster.writes if verb == "patch")
+    patches = Counter(name for _time, verb, name in cluster.writes if verb == "patch")
     assert set(patches.values()) <= {1}
     # The stop rule: at most those that ran when it came fail beyond it.
     own = [entry for entry in run.run.entries if entry["outcome"] == "failed" and entry["code"] not in ("stopped", "blocked-by-budget")]
