@@ -41,7 +41,9 @@ def documentation(source: Path) -> dict[str, Any]:
 def module_options(module: str) -> dict[str, dict[str, Any]]:
     """The options of ``module``, those of its procedure included."""
     own = documentation(ROOT / "plugins" / "modules" / f"{module}.py")["options"]
-    shared, connection = (documentation(ROOT / "plugins" / "doc_fragments" / f"{name}.py")["options"] for name in ("procedure", "connection"))
+    shared, connection = (
+        documentation(ROOT / "plugins" / "doc_fragments" / f"{name}.py")["options"] for name in ("procedure", "connection")
+    )
     both = {**own, **{name: option for name, option in shared.items() if name not in own}}
     return {name: option for name, option in both.items() if name not in connection}
 

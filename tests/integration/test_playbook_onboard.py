@@ -138,7 +138,7 @@ def test_what_is_refused_is_refused_before_the_first_write(fleet: Fleet, mesh_cl
     assert cluster.writes_since(mark) == []
     assert {host: outcome in ("refused", "unplanned") for host, outcome in run.outcomes.items()} == dict.fromkeys(cases, True)
     for host, (_variables, why) in cases.items():
-        assert why in run.clusters[host]["reason"], host
+        assert why in f"{run.clusters[host]['reason']}. {run.clusters[host]['next']}", host
 
 
 def test_findings_stop_it_until_they_are_accepted(fleet: Fleet, mesh_cluster: MeshCluster) -> None:
