@@ -30,7 +30,7 @@ Runs = Callable[[str], list[Result | None]]
 
 # What stands in an example for something of the reader's, and what is there instead in the tests.
 REPOSITORY = "https://charts.example.com/mesh"
-UNTIL = "04:00"
+UNTIL = "until: 04:00"
 # What the examples of a module are about, where the bookstore as it is would leave them nothing to do.
 TAKEN_OUT = ("bookstore", "bookbuyer", "bookthief", "bookwarehouse")
 
@@ -45,6 +45,7 @@ def repository() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def results(mesh_cluster: MeshCluster, repository: str, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     """Returns the results of a module's examples in order, None for those that were not reached; each module is run once."""
+    mesh_cluster.reset(BOOKSTORE)
     known: dict[str, list[Result | None]] = {}
     # What the reader's play sets once for all tasks. The product's own repository is not on loopback.
     defaults = {
@@ -57,7 +58,7 @@ def results(mesh_cluster: MeshCluster, repository: str, tmp_path_factory: pytest
             mesh_cluster.reset(BOOKSTORE)
             prepare(module, mesh_cluster)
             directory, soon = tmp_path_factory.mktemp(module), (datetime.now() + timedelta(hours=2)).strftime("%H:%M")
-            real = {REPOSITORY: repository, UNTIL: soon}
+            real = {REPOSITORY: repository, UNTIL: f"until: '{soon}'"}
             known[module] = run_examples(examples(module), defaults, real, directory, mesh_cluster.environment)
         return known[module]
 
