@@ -168,7 +168,8 @@ def _record(host: str, plan: Mapping[str, Any], apply: Mapping[str, Any], twins:
     result = apply or plan
     summary = {**(plan.get("summary") or {}), **(apply.get("summary") or {})}
     outcome, reason, next_step = _applied(apply) if apply else _planned(plan, twins)
-    at_rest = outcome in ("planned", "changed", "unchanged")
+    # An upgrade that is proven stays one when the refresh after it fails.
+    at_rest = outcome in ("planned", "changed", "unchanged") or summary.get("refresh") == "failed"
     rollback = apply.get("rollback") or {}
     rolled_back_to = str(rollback.get("version") or "") if rollback.get("proven") else ""
     record = {

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +120,29 @@ def test_an_upgrade_refreshes_when_asked_to(tmp_path: Path, mesh_cluster: MeshCl
     assert one["stale_pods"] == 1
     assert [group["code"] for group in one["leftovers"]] == ["bare-pod"]
     assert (again.clusters["one"]["changed"], again.clusters["one"]["stale_pods"]) == (False, 1)
+
+
+def test_a_refresh_that_fails_does_not_hide_the_upgrade(tmp_path: Path, mesh_cluster: MeshCluster) -> None:
+    mesh_cluster.reset(BOOKSTORE)
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    lease = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": "meshops-sidecar-refresh-osm", "namespace": "osm-system"},
+        "spec": {"holderIdentity": "somebody/1/0", "leaseDurationSeconds": 3600, "renewTime": now},
+    }
+    mesh_cluster.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(lease))
+    variables = {
+        "mesh_upgrade_chart_ref": str(mesh_cluster.chart("1.3.9")),
+        "mesh_upgrade_binary_path": str(binary("helm")),
+        "mesh_upgrade_refresh": True,
+        "sidecar_refresh_timeout": 30,
+    }
+    with new_fleet(tmp_path, "meshops.lifecycle.upgrade", "mesh_upgrade", mesh_cluster.environment, **variables) as fleet:
+        fleet.add("one", mesh_cluster.cluster.kubeconfig)
+        run = fleet.run()
+    one = run.clusters["one"]
+    assert (run.code, one["outcome"], one["what"], one["changed"]) == (2, "failed", "1.2.3 → 1.3.9", True)
+    assert "the mesh is upgraded" in one["reason"]
+    assert "Another run" in one["reason"]
+    assert {step["phase"] for step in one["steps"] if step["outcome"] == "done"} >= {"control_plane"}
