@@ -180,7 +180,12 @@ EXAMPLES = r"""
     namespaces: [bookstore]
     token: CHG-4711
 
-- name: Take the sidecars out of a namespace that has left the mesh
+- name: Take a namespace out of the mesh
+  meshops.lifecycle.mesh_namespace:
+    namespaces: [bookwarehouse]
+    state: absent
+
+- name: Take the sidecars out of it too
   meshops.lifecycle.sidecar_refresh:
     state: absent
     namespaces: [bookwarehouse]
