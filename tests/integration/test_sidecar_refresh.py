@@ -175,7 +175,7 @@ def test_a_budget_that_allows_nothing_keeps_nobody_else(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("behaviour", ["crash-loop", "never-ready", "image-pull"])
-def test_nothing_is_begun_beside_a_rollout_that_fails(shop: Shop, behaviour: str) -> None:
+def test_a_rollout_of_somebody_else_that_fails_keeps_nobody_else(shop: Shop, behaviour: str) -> None:
     shop.deploy(objects.deployment("web", shop.name, 2), objects.deployment("api", shop.name, 2))
     image = shop.outdate()
     # Somebody else's new template, whose pods are broken, is on its way.
@@ -183,11 +183,32 @@ def test_nothing_is_begun_beside_a_rollout_that_fails(shop: Shop, behaviour: str
     shop.cluster.kubectl("patch", "deployment", "web", "-n", shop.name, "--type=merge", "-p", json.dumps(label))
     result = shop.refresh(max_parallel_workloads=1, stall_timeout=6)
     assert_told(result, f"{shop.name}/web", cluster=shop.cluster)
-    assert outcomes(result) == {f"wait:Deployment/{shop.name}/web": "failed", f"rollout:Deployment/{shop.name}/api": "not_run"}
-    assert shop.revisions() == {"web": 2, "api": 1}
+    assert outcomes(result) == {f"wait:Deployment/{shop.name}/web": "failed", f"rollout:Deployment/{shop.name}/api": "done"}
+    assert [entry["object"]["name"] for entry in result["workloads"]] == ["web"]
+    assert shop.revisions() == {"web": 2, "api": 2}
     # What serves still serves: the broken rollout has taken away no more than its strategy allows.
     assert sum(shop.ready()) == 4
-    assert sum(found == image for found in shop.images().values()) == 1
+    # Its own new pod has the new sidecar, and so have both pods of the other one.
+    assert sum(found == image for found in shop.images().values()) == 3
+
+
+def test_a_deployment_that_has_failed_before_any_refresh_is_left_and_told(shop: Shop) -> None:
+    shop.deploy(objects.deployment("web", shop.name, 2))
+    broken = objects.deployment("broken", shop.name, **objects.behaving("crash-loop"))
+    broken["spec"]["progressDeadlineSeconds"] = 2
+    shop.deploy(broken, wait=False)
+
+    def given_up() -> bool:
+        status = next(item for item in shop.list("Deployment") if item["metadata"]["name"] == "broken").get("status", {})
+        return any(condition.get("reason") == "ProgressDeadlineExceeded" for condition in status.get("conditions", ()))
+
+    eventually(given_up, "the controller has not given up the broken Deployment", 60)
+    shop.outdate()
+    done = shop.refresh(max_parallel_workloads=1)
+    assert not done.get("failed"), told(done)
+    assert outcomes(done) == {f"rollout:Deployment/{shop.name}/web": "done"}
+    assert codes(done) == {"rollout-failed": 1}
+    assert shop.revisions() == {"web": 2, "broken": 1}
 
 
 def test_it_stops_when_the_new_sidecar_does_not_come_up(shop: Shop) -> None:

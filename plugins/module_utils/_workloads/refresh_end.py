@@ -17,17 +17,24 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refre
 
 # Not the workload's own failure: these do not count for max_failures.
 RESTS = frozenset({"blocked-by-budget", "stopped", "unfinished"})
+# What is wrong with new pods comes from the injector, and would be wrong with those of the next workload.
+SIDECAR_CODES = frozenset({"created-without-sidecar", "created-with-other-sidecar", "created-with-sidecar", "still-injected"})
 _NAMED = 3
 _AGAIN = "run the same command again"
 _REST = f"{_AGAIN}: it does the rest"
 
 
 class Stop(NamedTuple):
-    """Why nothing new is begun; ``code`` is ``until``, ``max-failures`` or what is wrong with the injector."""
+    """Why nothing new is begun; ``code`` is ``until``, ``max-failures``, ``mesh-changed`` or what is wrong with the injector."""
 
     code: str
     what: str
     next: str = ""
+
+    @property
+    def is_of_mesh(self) -> bool:
+        """Whether it is the mesh that keeps new pods from being as wanted, and so the reason for failures as well."""
+        return self.code == "mesh-changed" or self.code.startswith("injector-")
 
 
 def never_begun(stop: Stop | None, budget: str, interrupted: LifecycleError | None = None) -> End:
@@ -56,8 +63,17 @@ def stood_still(attempt: Attempt, code: str, seconds: float, why: str, remedy: s
     """Return the end of a workload that was not done in time (``timeout``), or did not change for too long (``stalled``)."""
     what = f"not done within {seconds:g} s" if code == "timeout" else f"nothing has changed for {seconds:g} s"
     told = "; ".join(filter(None, (what, attempt.partly, why or attempt.waits_for)))
+    return End("failed", told, code, remedy or _look_at(attempt))
+
+
+def given_up(attempt: Attempt, end: End, why: str, remedy: str) -> End:
+    """Return the end of a workload that its controller has given up, with the reason; ``end`` says that it has."""
+    return end._replace(message="; ".join(filter(None, (end.message, why))), next=remedy or _look_at(attempt))
+
+
+def _look_at(attempt: Attempt) -> str:
     ref = attempt.task.object
-    return End("failed", told, code, remedy or f"look at it: kubectl describe {attempt.task.kind.plural} -n {ref.namespace} {ref.name}")
+    return f"look at it: kubectl describe {attempt.task.kind.plural} -n {ref.namespace} {ref.name}"
 
 
 def unfinished(attempt: Attempt, now: float, stop: Stop | None, interrupted: LifecycleError | None) -> End:
@@ -105,12 +121,12 @@ def error_of(
     if failed:
         why = "; ".join(f"{_ref(entry)}: {entry['message']}" for entry in failed[:_NAMED])
         more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
-        injector = f"; {stop.what}" if stop is not None and stop.code.startswith("injector-") else ""
-        advice = [stop.next if injector and stop is not None else "", *(str(entry["next"]) for entry in failed[:_NAMED])]
+        mesh = f"; {stop.what}" if stop is not None and stop.is_of_mesh else ""
+        advice = [stop.next if mesh and stop is not None else "", *(str(entry["next"]) for entry in failed[:_NAMED])]
         return StepFailed(
             f"{_workloads(len(failed))} could not be refreshed",
             object=_ref(failed[0]),
-            why=f"{why}{more}{injector}",
+            why=f"{why}{more}{mesh}",
             state=state,
             next="; ".join(dict.fromkeys(filter(None, advice))) or _REST,
         )

@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import StepOutcome
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.attempt import Attempt, End
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import Task
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_end import RESTS, entry_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_end import RESTS, SIDECAR_CODES, entry_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_progress import Standing, measured
 
 PHASE = "refresh"
@@ -40,13 +40,24 @@ class Ledger:
             self._last_proof = now
 
     @property
+    def failed(self) -> list[Task]:
+        """The workloads that have failed by themselves: a budget that allows nothing, and being stopped, are no failures."""
+        return [task for task in self._tasks if task.id in self._ends and _is_failure(self._ends[task.id][0])]
+
+    @property
     def failures(self) -> int:
-        """How many workloads have failed by themselves: a budget that allows nothing, and being stopped, are no failures."""
-        return sum(end.outcome == "failed" and end.code not in RESTS for end, _ in self._ends.values())
+        """How many of them count for ``max_failures``.
+
+        What was under way before this run says nothing about what this run would begin, unless its new pods have the wrong sidecar:
+        else one broken workload would keep all others from being begun, however often the refresh is run again.
+        """
+        return sum(task.way != "wait" or self._ends[task.id][0].code in SIDECAR_CODES for task in self.failed)
 
     def standing(self, now: float, active: Iterable[Attempt], per_minute: int, stopped: str) -> Standing:
         """Return how far the refresh is."""
         ends = [end for end, _ in self._ends.values()]
+        active = [*active]
+        waiting = {item.task.id for item in active if item.budget}
         budgets = [(f"{item.task.object.namespace}/{item.task.object.name}", item.budget) for item in active if item.budget]
         return Standing(
             workloads=sum(end.outcome in ("done", "unchanged") for end in ends),
@@ -59,6 +70,7 @@ class Ledger:
             per_minute=per_minute,
             budgets=budgets,
             stopped=stopped,
+            left=sum(task.pods for task in self._tasks if task.id not in self._ends and task.id not in waiting),
         )
 
     def outcomes(self) -> list[StepOutcome]:
@@ -82,3 +94,7 @@ class Ledger:
         """Return pods a minute from the first begin to the last proof."""
         begun = self._first_begin if self._first_begin is not None else self._last_proof
         return measured(self.counts()["pods"], self._last_proof - begun)
+
+
+def _is_failure(end: End) -> bool:
+    return end.outcome == "failed" and end.code not in RESTS

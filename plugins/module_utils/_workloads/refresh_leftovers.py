@@ -66,8 +66,9 @@ _TEXTS: dict[str, _Text] = {
     ),
     "pod-denied": _Text("the injector would refuse to let their replacements be created: {detail}", "correct that, then run again"),
     "rollout-failed": _Text(
-        "the rollout that is under way, which is not of this refresh, has failed, and these are the pods of before",
-        "repair it or take it back (kubectl rollout undo), then run again",
+        "its newest rollout, which is not of this refresh, has failed, and new pods would be of the same template",
+        "repair it or take it back (kubectl rollout undo), then run again; if nothing but its old sidecar fails, restart it"
+        " (kubectl rollout restart)",
     ),
     "rollout-running": _Text(
         "a rollout is under way, and until its end the DeploymentConfig refuses another one",

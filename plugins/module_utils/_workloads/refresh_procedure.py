@@ -108,7 +108,9 @@ class SidecarRefresh:
 
     def _run(self, steps: Sequence[Step], guard: Guard) -> tuple[list[StepOutcome], LifecycleError | None]:
         tasks = [self._tasks[step.id] for step in steps]
-        self.run = RefreshRun(self._api, self._rules, tasks, self._options, guard, self._progress, self._deadline)
+        self.run = RefreshRun(
+            self._api, self._rules, tasks, self._options, guard, self._progress, self._deadline, fresh_rules=self._find_rules
+        )
         return self.run.run()
 
 

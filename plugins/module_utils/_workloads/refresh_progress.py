@@ -18,6 +18,7 @@ class Standing(NamedTuple):
     """How far a refresh is: workloads and pods, done and all of them; ``seconds`` since the first one began.
 
     ``per_minute`` is the pace that was asked for, 0 for none. ``budgets`` are (workload, PodDisruptionBudget) of those that wait.
+    ``left`` are the pods whose time can be told: not those of workloads that wait for a budget, or have failed.
     """
 
     workloads: int
@@ -30,6 +31,7 @@ class Standing(NamedTuple):
     per_minute: int
     budgets: Sequence[tuple[str, str]] = ()
     stopped: str = ""
+    left: int = 0
 
     @property
     def rate(self) -> float:
@@ -53,11 +55,11 @@ def line(standing: Standing) -> str:
     """Say how far it is, in one line."""
     workloads = f"{standing.workloads} of {_count(standing.all_workloads, 'workload')}"
     parts = [f"refresh: {workloads}, {standing.pods} of {_count(standing.all_pods, 'pod')}"]
-    rate, left = standing.rate, standing.all_pods - standing.pods
+    rate = standing.rate
     if rate:
         told = f"{rate:g} pods a minute"
-        if left > 0 and not standing.stopped:
-            told += f", {duration(estimate(left, rate))} left at this rate"
+        if standing.left and not standing.stopped:
+            told += f", {duration(estimate(standing.left, rate))} left at this rate"
         planned = estimate(standing.all_pods, standing.per_minute)
         parts.append(f"{told} (estimated {duration(planned)} in all at {standing.per_minute})" if planned else told)
     if standing.running:

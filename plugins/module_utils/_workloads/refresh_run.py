@@ -27,7 +27,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.attempt import Attempt, End, Tools
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.evicting_attempt import EvictingAttempt
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.eviction import RETRY_SECONDS
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.observation import look
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.observation import Seen, look
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.pace import Pace
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.recreating_attempt import RecreatingAttempt
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import Options, SidecarRules, Task
@@ -36,6 +36,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refre
     blocked,
     defect,
     error_of,
+    given_up,
     never_begun,
     stood_still,
     unfinished,
@@ -67,6 +68,7 @@ class RefreshRun:
 
     ``counts``: ``workloads`` and ``pods`` that were refreshed and proven, and how many workloads are ``unchanged``, ``failed`` and
     ``not_run``. ``rate``: pods a minute from the first begin to the last proof. ``guard`` raises when there must be no write.
+    ``fresh_rules`` reads again what the mesh wants, which may be changed while the run goes on.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class RefreshRun:
         progress: Progress,
         deadline: Deadline,
         clock: Clock = Clock(),
+        fresh_rules: Callable[[], SidecarRules] | None = None,
     ) -> None:
         self.entries: list[dict[str, Any]] = []
         self.counts: dict[str, int] = {}
@@ -90,6 +93,7 @@ class RefreshRun:
         self._progress = progress
         self._deadline = deadline
         self._clock = clock
+        self._fresh_rules = fresh_rules
         self._pace = Pace(options.pods_per_minute, clock.now)
         self._queue = deque(task for task in self._tasks if task.way != "wait")
         self._active: dict[str, Attempt] = {}
@@ -109,7 +113,7 @@ class RefreshRun:
             while True:
                 self._check()
                 self._begin()
-                if not self._active and (self._stop is not None or not self._queue):
+                if self._over:
                     break
                 self._clock.sleep(self._pause())
                 if self._clock.now() >= self._next_look:
@@ -117,6 +121,11 @@ class RefreshRun:
         except LifecycleError as error:
             self._interrupted = error
         return self._result()
+
+    @property
+    def _over(self) -> bool:
+        """Whether nothing is under way, and nothing will be begun."""
+        return not self._active and (self._stop is not None or not self._queue)
 
     # Beginning
 
@@ -127,7 +136,7 @@ class RefreshRun:
             raise Interrupted(f"The timeout of {self._deadline.seconds:g} s is over", next=_AGAIN)
         until = self._options.until
         if self._stop is None and self._queue and until is not None and self._clock.wall() >= until:
-            self._nothing_new(Stop("until", "the time is over until which workloads may be begun"))
+            self._nothing_new(Stop("until", "the time is over until which workloads may be begun", _LATER))
 
     def _begin(self) -> None:
         """Begin what may begin now."""
@@ -211,18 +220,28 @@ class RefreshRun:
         started = self._clock.now()
         attempts = self._due(started)
         seen = look(self._tools.api, [want for attempt in attempts for want in attempt.wants()])
-        failures = self._ledger.failures
+        before = {task.id for task in self._ledger.failed}
         for attempt in attempts:
-            self._end_if(attempt, partial(attempt.look, seen, started))
+            self._end_if(attempt, partial(self._seen, attempt, seen, started))
         self._prove([attempt for attempt in self._of(attempts) if isinstance(attempt, RollingAttempt)])
         for attempt in self._of(attempts):
             self._end_if(attempt, partial(self._overdue, attempt))
         self._write([attempt for attempt in self._of(attempts) if attempt.writes])
-        if self._ledger.failures > failures:
-            self._react()
+        failed = [task for task in self._ledger.failed if task.id not in before]
+        if failed:
+            self._react(failed)
         now = self._clock.now()
         self._next_look = now + min(_LONGEST, max(_SHORTEST, _LOOK_SHARE * (now - started)))
-        self._tell(now)
+        if not self._over:
+            self._tell(now)
+
+    def _seen(self, attempt: Attempt, seen: Seen, now: float) -> End | None:
+        """Let an attempt look at itself, and find out why when its controller has given it up."""
+        end = attempt.look(seen, now)
+        if end is None or end.code != "rollout-failed":
+            return end
+        found = reason(self._tools.api, attempt)
+        return given_up(attempt, end, found.why, found.remedy)
 
     def _due(self, now: float) -> list[Attempt]:
         """Return what is to be looked at: not those that were told to wait for a budget, until they may ask again and have a place."""
@@ -291,12 +310,34 @@ class RefreshRun:
             self._progress.line(f"refresh: {attempt.task.object} failed: {end.code}")
             if self._ledger.failures >= self._options.max_failures:
                 failed = f"{self._ledger.failures} workload{'' if self._ledger.failures == 1 else 's'} failed"
-                self._nothing_new(Stop("max-failures", f"{failed}, and max_failures is {self._options.max_failures}"))
+                self._nothing_new(Stop("max-failures", f"{failed}, and max_failures is {self._options.max_failures}", _REPAIR))
 
-    def _react(self) -> None:
-        """Something has failed: is it the injector? Then every further workload would fail as well."""
-        if self._options.state != "absent":
+    def _react(self, failed: Sequence[Task]) -> None:
+        """Something has failed: is it the mesh? Then every further workload would fail as well."""
+        if self._options.state != "absent" and not self._mesh_has_changed(failed):
             self._injector_lives()
+
+    def _mesh_has_changed(self, tasks: Iterable[Task]) -> bool:
+        """Whether new pods of these get another sidecar now than when the run began: then what is known here is outdated."""
+        if self._fresh_rules is None:
+            return False
+        try:
+            fresh, started = self._fresh_rules(), self._tools.rules
+            templates = [template for task in tasks if (template := self._template(task)) is not None]
+            changed = any(fresh.fingerprint(template) != started.fingerprint(template) for template in templates)
+        except LifecycleError:
+            return False
+        if changed:
+            self._nothing_new(Stop("mesh-changed", "the mesh's configuration has changed while the refresh was going on", _CHANGED))
+        return changed
+
+    def _template(self, task: Task) -> dict[str, Any] | None:
+        """Return the pod template that a workload has now, with the namespace in its metadata; None when it has none of its own."""
+        live = self._tools.api.get_or_none(task.kind, task.object.name, task.object.namespace) or {}
+        template = (live.get("spec") or {}).get("template")
+        if not template:
+            return None
+        return {**template, "metadata": {**(template.get("metadata") or {}), "namespace": task.object.namespace}}
 
     def _injector_lives(self) -> bool:
         self._since_asked = 0
@@ -305,13 +346,16 @@ class RefreshRun:
         except LifecycleError:
             # That it cannot be asked says nothing about it; whether the API server answers is found out by the next look.
             return True
+        # An injector that has been told something else since is no broken one.
+        if refusals and self._mesh_has_changed([*self._queue][:1]):
+            return False
         if refusals:
             self._nothing_new(Stop(refusals[0].code, "; ".join(refusal.what for refusal in refusals), refusals[0].next))
         return not refusals
 
     def _nothing_new(self, stop: Stop) -> None:
         """Begin nothing from here on. Evictions end after the pod that is away; a window that is over keeps nothing that was begun."""
-        if self._stop is None or stop.code.startswith("injector-"):
+        if self._stop is None or stop.is_of_mesh:
             self._stop = stop
         for attempt in self._active.values():
             attempt.stopped = attempt.stopped or stop.code != "until" or bool(attempt.budget and not attempt.touched)
@@ -355,3 +399,6 @@ class RefreshRun:
 
 
 _AGAIN = "run the same command again: it goes on from here (with a larger timeout)"
+_CHANGED = "run the same command again"
+_LATER = "run again with a later until"
+_REPAIR = "repair what has failed, or allow more with max_failures; then run the same command again: it does the rest"

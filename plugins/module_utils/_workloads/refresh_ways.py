@@ -129,7 +129,8 @@ class _Choice:
         state = self._workload.rollout.state
         if ours and old:
             return Decision(self._wait(needy))
-        if old and state == "failed":
+        # New pods of a template that somebody else has broken would be as broken; one of ours may have failed for want of today's sidecar.
+        if state == "failed" and (old or not self._workload.token):
             return self._left("rollout-failed", needy)
         if old and state == "waiting" and self._is_enough():
             # Somebody else's change of the template replaces these pods as well.

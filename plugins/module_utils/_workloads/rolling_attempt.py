@@ -140,8 +140,8 @@ class RollingAttempt(Attempt):
 
 
 _NEXT_WRONG = (
-    "look at the injector (its pods, webhook configuration and log) and at the pod's own injection annotations and labels; then run the "
-    "same command again"
+    "look at the injector (its pods, webhook configuration and log) and at the pod's own injection annotations and labels, unless the "
+    "configuration of the mesh was changed meanwhile; then run the same command again"
 )
 
 

@@ -252,6 +252,18 @@ def test_a_paused_rollout_of_ours_is_not_waited_for() -> None:
     assert decided(web, a_pod("current", 0, web)) == NOTHING
 
 
+def test_a_failed_rollout_of_somebody_else_is_left_although_its_own_pods_are_stale() -> None:
+    web = a_workload(rollout=NEVER)
+    decision = decided(web, a_pod("stale", 0, web), a_pod("stale", 1, web, revision=OLD))
+    assert (decision.task, codes(decision)) == (None, [("rollout-failed", 2)])
+
+
+def test_a_failed_rollout_of_an_earlier_refresh_is_followed_by_one_with_the_sidecar_of_today() -> None:
+    web = a_workload(rollout=NEVER, token=B)
+    task = task_of(decided(web, a_pod("stale", 0, web), a_pod("stale", 1, web, revision=OLD, token="")))
+    assert (task.way, task.token, task.token_before) == ("rollout", A, B)
+
+
 # Restarts
 
 

@@ -64,7 +64,7 @@ def test_the_first_line_has_the_estimate() -> None:
 
 
 def test_a_line_of_progress() -> None:
-    standing = Standing(34, 300, 170, 1500, 10, 0, 120.0, 100, [("shop/db", "shop/keep-db")])
+    standing = Standing(34, 300, 170, 1500, 10, 0, 120.0, 100, [("shop/db", "shop/keep-db")], left=1330)
     assert line(standing) == (
         "refresh: 34 of 300 workloads, 170 of 1500 pods; 85 pods a minute, 15 min 39 s left at this rate "
         "(estimated 15 min 00 s in all at 100); 10 under way; shop/db is waiting for PodDisruptionBudget shop/keep-db"
@@ -73,7 +73,14 @@ def test_a_line_of_progress() -> None:
 
 def test_a_line_after_a_failure_promises_nothing() -> None:
     budgets = [(f"ns/w{number}", f"ns/b{number}") for number in range(5)]
-    text = line(Standing(1, 9, 4, 30, 0, 1, 60.0, 0, budgets, "1 workload failed, and max_failures is 1"))
+    text = line(Standing(1, 9, 4, 30, 0, 1, 60.0, 0, budgets, "1 workload failed, and max_failures is 1", left=26))
     assert "left at this rate" not in text
     assert "1 failed; nothing new is begun: 1 workload failed, and max_failures is 1" in text
     assert text.endswith("2 more wait for budgets")
+
+
+def test_no_time_is_told_when_all_that_is_left_waits_for_budgets() -> None:
+    text = line(Standing(34, 35, 170, 175, 0, 0, 120.0, 0, [("shop/db", "shop/keep-db")], left=0))
+    assert text == (
+        "refresh: 34 of 35 workloads, 170 of 175 pods; 85 pods a minute; shop/db is waiting for PodDisruptionBudget shop/keep-db"
+    )

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
@@ -67,13 +67,14 @@ class Refresh:
         *,
         guard: Callable[[], None] = lambda: None,
         timeout: float = 3600,
+        fresh_rules: Callable[[], SimulatedRules] | None = None,
         **options: Any,
     ) -> None:
         self.progress, self.rules = Lines(), SimulatedRules(cluster)
         clock = Clock(cluster.now, cluster.now, cluster.sleep)
         deadline = SimulatedDeadline(cluster, timeout)
         asked = Options(**{**FREE, **options})
-        self.run = RefreshRun(cast(Api, cluster), self.rules, tasks, asked, guard, self.progress, deadline, clock)
+        self.run = RefreshRun(cast(Api, cluster), self.rules, tasks, asked, guard, self.progress, deadline, clock, fresh_rules)
         self.outcomes: list[StepOutcome] = []
         self.error: LifecycleError | None = None
 
@@ -264,6 +265,41 @@ def test_a_dead_injector_is_noticed_at_the_first_failure_and_nothing_new_is_begu
     assert "repair it" in done.error.next
 
 
+class ChangedRules(SimulatedRules):
+    """The mesh after its configuration was changed."""
+
+    def fingerprint(self, template: Mapping[str, Any]) -> str:
+        return f"changed-{super().fingerprint(template)}"
+
+
+def test_a_mesh_that_is_changed_meanwhile_ends_the_run_and_says_so(cluster: SimulatedCluster) -> None:
+    tasks = deployments(cluster, 4)
+    cluster.injected, cluster.injector_alive = "proxy:3", False
+    done = refresh(cluster, *tasks, max_parallel_workloads=1, max_failures=3, fresh_rules=lambda: ChangedRules(cluster))
+    assert done.ends == ["failed", "not_run", "not_run", "not_run"]
+    assert done.codes == {"web-0": "created-with-other-sidecar", **{f"web-{number}": "mesh-changed" for number in range(1, 4)}}
+    assert done.error is not None
+    assert "the mesh's configuration has changed while the refresh was going on" in done.error.why
+    assert done.error.next.startswith("run the same command again")
+
+
+def test_an_injector_that_is_broken_while_the_mesh_is_as_before_is_told_as_such(cluster: SimulatedCluster) -> None:
+    tasks = deployments(cluster, 2)
+    cluster.injected, cluster.injector_alive = "proxy:3", False
+    done = refresh(cluster, *tasks, max_parallel_workloads=1, max_failures=3, fresh_rules=lambda: SimulatedRules(cluster))
+    assert done.codes == {"web-0": "created-with-other-sidecar", "web-1": "injector-down"}
+
+
+def test_a_mesh_that_cannot_be_read_again_is_not_taken_for_changed(cluster: SimulatedCluster) -> None:
+    def unreadable() -> SimulatedRules:
+        raise LifecycleError("no mesh was found")
+
+    tasks = deployments(cluster, 2)
+    cluster.injected = "proxy:3"
+    done = refresh(cluster, *tasks, max_parallel_workloads=1, fresh_rules=unreadable)
+    assert done.codes == {"web-0": "created-with-other-sidecar", "web-1": "max-failures"}
+
+
 def test_the_injector_is_asked_again_after_many_workloads(cluster: SimulatedCluster) -> None:
     done = refresh(cluster, *deployments(cluster, 120, 1), max_parallel_workloads=30)
     assert (set(done.ends), done.rules.asked) == ({"done"}, 2)
@@ -312,6 +348,64 @@ def test_the_stop_rule_waits_for_what_runs_and_lists_what_was_not_begun(cluster:
     assert {entry["code"] for entry in done.run.entries if entry["outcome"] == "not_run"} == {"max-failures"}
 
 
+def under_way(cluster: SimulatedCluster, name: str, behaviour: str = "") -> Task:
+    """A workload whose pods an earlier run has begun to replace."""
+    made = cluster.workload(DEPLOYMENT, name)
+    made["spec"]["template"]["metadata"]["annotations"] = {TOKEN: "t1"}
+    made["spec"]["template"]["metadata"]["labels"]["behaviour"] = behaviour
+    cluster.touch(made)
+    return cluster.task(made, way="wait")
+
+
+def test_what_was_broken_before_keeps_nothing_else_from_being_done(cluster: SimulatedCluster) -> None:
+    broken, others = under_way(cluster, "broken", "never-ready"), deployments(cluster, 3)
+    done = refresh(cluster, broken, *others, max_parallel_workloads=1, stall_timeout=8)
+    assert done.ends == ["failed", "done", "done", "done"]
+    assert done.codes == {"broken": "stalled"}
+    assert isinstance(done.error, StepFailed)
+    # It is looked whether that is the injector's fault.
+    assert done.rules.asked == 1
+
+
+def test_what_was_begun_before_and_got_no_sidecar_keeps_others_from_that(cluster: SimulatedCluster) -> None:
+    begun, others = under_way(cluster, "web"), deployments(cluster, 2)
+    cluster.injected = ""
+    done = refresh(cluster, begun, *others, max_parallel_workloads=1)
+    assert done.ends == ["failed", "not_run", "not_run"]
+    assert set(done.codes.values()) == {"created-without-sidecar", "max-failures"}
+    assert not cluster.writes
+
+
+def given_up(cluster: SimulatedCluster, name: str) -> Callable[[], None]:
+    """Let the controller of a Deployment find that its rollout takes too long."""
+
+    def give_up() -> None:
+        made = cluster.there(DEPLOYMENT, "shop", name)
+        refused = 'pods "broken-1" is forbidden: exceeded quota: few, requested: pods=1, used: pods=3, limited: pods=3'
+        made["status"]["conditions"] = [
+            {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "has timed out progressing."},
+            {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": refused},
+        ]
+
+    return give_up
+
+
+def test_a_rollout_that_its_controller_gives_up_is_told_with_the_reason(cluster: SimulatedCluster) -> None:
+    broken = under_way(cluster, "broken", "never-ready")
+    cluster.watch = given_up(cluster, "broken")
+    done = refresh(cluster, broken)
+    assert done.codes == {"broken": "rollout-failed"}
+    entry = done.run.entries[0]
+    assert entry["message"].startswith('deployment "broken" exceeded its progress deadline; ')
+    assert "exceeded quota: few" in entry["message"]
+    assert "kubectl describe resourcequota" in entry["next"]
+
+
+def test_the_last_line_is_told_once(cluster: SimulatedCluster) -> None:
+    done = refresh(cluster, *deployments(cluster, 3, 1))
+    assert [line.startswith("refresh: 3 of 3 workloads") for line in done.progress.lines] == [False, False, True]
+
+
 def test_two_failures_may_be_allowed(cluster: SimulatedCluster) -> None:
     tasks = deployments(cluster, 5)
     for number in (0, 2):
@@ -351,6 +445,7 @@ def test_nothing_new_is_begun_after_the_window(cluster: SimulatedCluster) -> Non
     assert done.codes["web-1"] == "until"
     assert isinstance(done.error, Interrupted)
     assert "3 workloads not refreshed" in done.error.msg
+    assert done.error.next == "run again with a later until"
 
 
 def test_the_timeout_of_the_call_ends_it_and_says_what_was_begun(cluster: SimulatedCluster) -> None:
