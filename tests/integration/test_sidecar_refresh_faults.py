@@ -46,7 +46,7 @@ def _is_eviction(request: Request) -> bool:
 
 
 def _is_new_pod(request: Request) -> bool:
-    return request.method == "POST" and request.path.endswith("/pods")
+    return request.method == "POST" and request.path.endswith("/pods") and not request.dry_run
 
 
 WRITES = (
@@ -130,6 +130,51 @@ def test_a_bare_pod_survives_a_killed_run(shop: Shop, write: Write, *, committed
     assert pod["metadata"]["labels"]["team"] == "a"
     secrets = shop.cluster.api.get(f"/api/v1/namespaces/{shop.name}/secrets?labelSelector=meshops.lifecycle/saved-pod")["items"]
     assert secrets == []
+
+
+def test_a_bare_pod_comes_back_as_it_was_changed_since_it_was_applied(shop: Shop) -> None:
+    shop.deploy(objects.bare_pod("debug", shop.name, labels={"team": "a"}))
+    shop.cluster.kubectl("label", "pod", "debug", "-n", shop.name, "team=b", "serves=yes", "--overwrite")
+    shop.cluster.kubectl("annotate", "pod", "debug", "-n", shop.name, "example.com/note=mine")
+    container = next(item["name"] for item in shop.list("Pod")[0]["spec"]["containers"] if item["name"] != "sidecar")
+    shop.cluster.kubectl("set", "image", "pod/debug", "-n", shop.name, f"{container}=registry.example.com/app:changed")
+    image = shop.outdate()
+    done = shop.refresh(bare_pods="recreate")
+    assert not done.get("failed"), told(done)
+    (pod,) = shop.list("Pod")
+    labels, annotations = pod["metadata"]["labels"], pod["metadata"]["annotations"]
+    assert (labels["app"], labels["team"], labels["serves"]) == ("debug", "b", "yes")
+    assert annotations["example.com/note"] == "mine"
+    assert "kubectl.kubernetes.io/last-applied-configuration" in annotations
+    images = {item["name"]: item["image"] for item in pod["spec"]["containers"]}
+    assert images == {container: "registry.example.com/app:changed", "sidecar": image}
+
+
+@pytest.mark.parametrize("check", [False, True], ids=["applied", "checked"])
+def test_a_bare_pod_that_could_not_come_back_is_not_evicted(shop: Shop, *, check: bool) -> None:
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "passing", "namespace": shop.name}}
+    shop.deploy(account, objects.bare_pod("debug", shop.name, pod={"serviceAccountName": "passing"}))
+    shop.outdate()
+    shop.cluster.kubectl("delete", "serviceaccount", "passing", "-n", shop.name)
+    before = shop.list("Pod")
+    failed = shop.refresh(bare_pods="recreate", check=check)
+    assert failed["failed"]
+    assert 'serviceaccount "passing" not found' in told(failed)
+    assert [pod["metadata"]["uid"] for pod in shop.list("Pod")] == [pod["metadata"]["uid"] for pod in before]
+    assert shop.cluster.api.get(f"/api/v1/namespaces/{shop.name}/secrets?labelSelector=meshops.lifecycle/saved-pod")["items"] == []
+    if not check:
+        assert [entry["code"] for entry in failed["workloads"]] == ["recreate-refused"]
+
+
+def test_a_bare_pod_that_an_earlier_run_has_evicted_is_told(shop: Shop) -> None:
+    shop.deploy(objects.bare_pod("debug", shop.name))
+    image = shop.outdate()
+    kill_at(shop, BARE[2], committed=False, bare_pods="recreate")
+    told_of = shop.refresh(namespaces=[shop.name])
+    assert {group["code"]: group["objects"] for group in told_of["leftovers"]} == {"saved-pod": [f"Pod {shop.name}/debug"]}
+    done = shop.refresh(bare_pods="recreate", selector="app=debug")
+    assert not done.get("failed"), told(done)
+    assert shop.images() == {"debug": image}
 
 
 def test_a_second_run_is_refused_and_names_the_first(shop: Shop) -> None:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import Object, SidecarRules
 
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -18,20 +19,68 @@ _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 # Admission plugin DefaultTolerationSeconds.
 _DEFAULT_TOLERATIONS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 _HOSTNAME = "kubernetes.io/hostname"
+# The network gives them to one pod: calico libcalico-go/lib/backend/k8s/conversion/constants.go, ovn-kubernetes go-controller/pkg/util,
+# multus (network-attachment-definition-client pkg/apis).
+_OF_ONE_POD = (
+    *("cni.projectcalico.org/podIP", "cni.projectcalico.org/podIPs", "cni.projectcalico.org/containerID"),
+    *("k8s.ovn.org/pod-networks", "k8s.v1.cni.cncf.io/network-status", "k8s.v1.cni.cncf.io/networks-status"),
+)
+_HOOKS = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
 
 
 def copy_of(pod: Object, rules: SidecarRules) -> dict[str, Any]:
-    """Return what to create when the raw ``pod`` is gone: what its user applied, else the live pod without what was added to it."""
+    """Return what to create when the raw ``pod`` is gone: the live pod, as it was changed since, without what was added to it.
+
+    Its probes are those that its user applied, because injection may not have kept them, if the containers are still those that were
+    applied. Raises LifecycleError for probes that are lost.
+    """
     metadata = pod["metadata"]
     applied = _applied(pod)
-    found = applied if applied is not None else _cleaned(rules.strip(pod))
+    found = _cleaned(rules.strip(pod)) if applied is None else _with_applied(pod, applied, rules)
     own = found["metadata"]
     kept: dict[str, Any] = {"name": metadata["name"], "namespace": metadata["namespace"]}
     kept.update({part: dict(own[part]) for part in ("labels", "annotations") if own.get(part)})
     if applied is not None:
         # kubectl compares with it when the manifest is applied the next time.
         kept.setdefault("annotations", {})[APPLIED] = metadata["annotations"][APPLIED]
+        if applied["spec"].get("nodeName"):
+            # Its user has chosen the node, not the scheduler.
+            found["spec"]["nodeName"] = applied["spec"]["nodeName"]
     return {"apiVersion": "v1", "kind": "Pod", "metadata": kept, "spec": found["spec"]}
+
+
+def _with_applied(pod: Object, applied: Object, rules: SidecarRules) -> dict[str, Any]:
+    """Return the live pod as it was before injection, with the probes and lifecycle handlers of ``applied``: a pod's never change."""
+    before = {container["name"]: container for container in _containers(applied["spec"])}
+    bare = copy.deepcopy(dict(pod))
+    for container in _containers(bare["spec"]):
+        for hook in _HOOKS if container["name"] in before else ():
+            container.pop(hook, None)
+    found = _cleaned(rules.strip(bare))
+    differs = "; ".join(_differences(found, before))
+    if not differs:
+        for container in _containers(found["spec"]):
+            container.update({hook: before[container["name"]][hook] for hook in _HOOKS if hook in before.get(container["name"], {})})
+        return found
+    try:
+        return _cleaned(rules.strip(pod))
+    except LifecycleError as error:
+        error.why = f"{error.why}; what was applied last cannot tell it, because {differs}"
+        raise
+
+
+def _containers(spec: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [container for part in ("initContainers", "containers") for container in spec.get(part) or ()]
+
+
+def _differences(found: Object, before: Mapping[str, Object]) -> Iterator[str]:
+    """Return where the containers are not those that were applied; one that a webhook has added has probes of its own."""
+    images = {container["name"]: container.get("image") for container in _containers(found["spec"])}
+    for name, container in before.items():
+        if name not in images:
+            yield f"the pod has no container {name}"
+        elif images[name] != container.get("image"):
+            yield f"container {name} runs {images[name]}, not {container.get('image')}"
 
 
 def _applied(pod: Object) -> dict[str, Any] | None:
@@ -50,7 +99,8 @@ def _cleaned(pod: Mapping[str, Any]) -> dict[str, Any]:
     cleaned = copy.deepcopy(dict(pod))
     annotations = cleaned["metadata"].get("annotations")
     if annotations:
-        annotations.pop(APPLIED, None)
+        for key in (APPLIED, *_OF_ONE_POD):
+            annotations.pop(key, None)
     spec = cleaned["spec"]
     for key in ("nodeName", "serviceAccount", "ephemeralContainers"):
         spec.pop(key, None)
@@ -75,7 +125,7 @@ def _is_default(toleration: Object) -> bool:
 
 def _drop_token(spec: dict[str, Any]) -> None:
     """Take out the service account's token (``kube-api-access-…``, before 1.21 a Secret): each new pod gets its own."""
-    containers = [container for part in ("initContainers", "containers") for container in spec.get(part) or ()]
+    containers = _containers(spec)
     mounted = {
         mount["name"]
         for container in containers

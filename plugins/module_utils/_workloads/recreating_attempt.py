@@ -14,6 +14,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds impo
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.attempt import Attempt, End, Tools
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.eviction import evict
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.observation import Seen, Want
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.pod_trial import refusal_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.proof import prove
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import Task
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.saved_pod import drop, find_saved, save, secret_name
@@ -32,6 +33,8 @@ class RecreatingAttempt(Attempt):
         self._uid = task.uid
         self._manifest: Object = task.manifest or {}
         self._secret = ""
+        # Whether the answer to an eviction was lost.
+        self._unsure = False
         self._good = 0
 
     def wants(self) -> list[Want]:
@@ -65,17 +68,34 @@ class RecreatingAttempt(Attempt):
             self._stage = "created"
             return None
         self._uid = live["metadata"]["uid"]
+        # One that goes already cannot be kept by not evicting it.
+        refusal = refusal_of(api, self._manifest, ref.namespace) if "deletionTimestamp" not in live["metadata"] else None
+        if refusal is not None:
+            text = f"it was left alone, because it could not be created again: {refusal}"
+            return End("failed", text, "recreate-refused", f"{refusal.next}; then run the same command again")
+        if saved is not None and saved.manifest != self._manifest:
+            # It was changed after an earlier run had saved it.
+            self._drop()
         if not self._secret:
             self._secret = save(api, live, self._manifest)
         eviction = evict(api, ref.namespace, ref.name, self._uid)
         self.budget = ""
         if eviction.answer == "budget":
             self.budget = f"{ref.namespace}/{eviction.text}"
+            # It may wait for long: who changes or deletes the pod meanwhile is not to be undone.
+            self._drop()
+            self._unsure = False
         elif eviction.answer == "refused":
             return End("failed", eviction.text, eviction.code, eviction.remedy)
-        elif eviction.answer != "unknown":
+        elif eviction.answer == "unknown":
+            self._unsure = True
+        else:
             self._stage, self.touched = "going", True
         return None
+
+    def _drop(self) -> None:
+        drop(self.tools.api, self.task.object.namespace, self._secret)
+        self._secret = ""
 
     def _create(self) -> End | None:
         ref = self.task.object
@@ -128,5 +148,5 @@ class RecreatingAttempt(Attempt):
 
     def tidy(self) -> None:
         """Remove the copy of a pod that was not evicted."""
-        if self._secret and self._stage == "save":
-            drop(self.tools.api, self.task.object.namespace, self._secret)
+        if self._secret and self._stage == "save" and not self._unsure:
+            self._drop()

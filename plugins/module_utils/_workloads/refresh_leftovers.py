@@ -40,6 +40,10 @@ _TEXTS: dict[str, _Text] = {
         "they have no controller, and creating them again may lose something: {detail}",
         "save what is needed, delete each and create it again from its manifest",
     ),
+    "saved-pod": _Text(
+        "an earlier run has evicted it and has not created it again; its copy is Secret {detail}",
+        "run again with bare_pods: recreate, which creates it from the copy",
+    ),
     "mirror-pod": _Text(
         "they are static pods: the kubelet runs them from a file on its node, and injection does not reach them",
         "turn injection off for them, or move them to a namespace that is not in the mesh",

@@ -18,12 +18,13 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.proce
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.progress import Progress
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission, Risk, Step, StepOutcome
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.pod_trial import refusal_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import TOKEN, Options, SidecarRules, Task, Way
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_facts import Scope
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_plan import RefreshPlan, plan_refresh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_reading import read_scope
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_run import RefreshRun
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_saved import tasks_of_saved_pods
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_saved import leftovers_of_saved_pods, tasks_of_saved_pods
 
 NAME = "sidecar_refresh"
 
@@ -32,7 +33,6 @@ _SIMULATED: dict[Way, str] = {
     "wait": "there is nothing to write",
     "evict": "whether a pod may go is decided when its turn comes",
     "instantiate": "the server has no dry run for it",
-    "recreate": "the name is only free when the pod is gone",
 }
 
 
@@ -87,8 +87,11 @@ class SidecarRefresh:
         scope = read_scope(self._api, rules, options)
         plan = plan_refresh(scope, rules, options)
         if options.recreate_bare_pods:
-            saved = tasks_of_saved_pods(self._api, scope.namespaces, {task.id for task in plan.tasks})
+            saved = tasks_of_saved_pods(self._api, scope.namespaces, {task.id for task in plan.tasks}, options.selector)
             plan = replace(plan, tasks=(*saved, *plan.tasks))
+        else:
+            left = leftovers_of_saved_pods(self._api, scope.namespaces, options.selector)
+            plan = replace(plan, leftovers=(*left, *plan.leftovers))
         begins = any(task.way != "wait" for task in plan.tasks)
         # Pods that leave the mesh are created without its injector.
         injector = rules.alive() if begins and self._options.state != "absent" else []
@@ -104,6 +107,11 @@ class SidecarRefresh:
 
     def _dry_run(self, step: Step) -> None:
         task = self._tasks[step.id]
+        if task.manifest is not None:
+            refusal = refusal_of(self._api, task.manifest, task.object.namespace)
+            if refusal is not None:
+                raise refusal
+            return
         self._api.patch(task.kind, task.object.name, template_patch(task.token), task.object.namespace, uid=task.uid, dry_run=True)
 
     def _run(self, steps: Sequence[Step], guard: Guard) -> tuple[list[StepOutcome], LifecycleError | None]:

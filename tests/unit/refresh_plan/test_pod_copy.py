@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.pod_copy import APPLIED, copy_of, risks
-from ansible_collections.meshops.lifecycle.tests.unit.refresh_plan.scenes import RULES
+from ansible_collections.meshops.lifecycle.tests.unit.refresh_plan.scenes import RULES, ToyRules
 
 TOKEN_MOUNT = {"name": "kube-api-access-x2x4z", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": True}
 
@@ -85,18 +87,79 @@ def test_a_token_of_the_old_kind_is_left_out_and_a_volume_of_the_user_is_kept() 
         assert [volume["name"] for volume in copy_of(pod, RULES)["spec"]["volumes"]] == kept
 
 
-def test_what_was_applied_goes_before_what_lives() -> None:
-    applied = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "lonely", "annotations": {"mine": "1"}, "labels": {"app": "applied"}},
-        "spec": {"containers": [{"name": "app", "image": "app:1"}]},
+PROBE = {"httpGet": {"path": "/health", "port": 8080}}
+
+
+def applied(**fields: Any) -> dict[str, str]:
+    """The annotation of a pod that was applied; ``fields`` go into its spec."""
+    containers = [{"name": "app", "image": "app:1", "readinessProbe": PROBE}]
+    metadata = {"name": "lonely", "labels": {"app": "applied"}}
+    return {APPLIED: json.dumps({"kind": "Pod", "metadata": metadata, "spec": {"containers": containers, **fields}})}
+
+
+class ProbesAreLost(ToyRules):
+    """A mesh that has rewritten probes for good."""
+
+    def strip(self, pod: Mapping[str, Any]) -> dict[str, Any]:
+        if any("readinessProbe" in container for container in pod["spec"]["containers"]):
+            raise LifecycleError("The readinessProbe of container app cannot be restored", why="nobody knows it")
+        return super().strip(pod)
+
+
+def probed(image: str = "app:1") -> list[dict[str, Any]]:
+    rewritten = {"httpGet": {"path": "/rewritten", "port": 15901}}
+    return [{"name": "app", "image": image, "readinessProbe": rewritten}, {"name": "sidecar", "image": "sidecar:1"}]
+
+
+def test_what_was_changed_since_it_was_applied_is_kept() -> None:
+    annotations = applied()
+    found = copy_of(live({"labels": {"app": "changed"}, "annotations": {**annotations, "mine": "2"}}, containers=probed("app:2")), RULES)
+    assert found["metadata"] == {
+        "name": "lonely",
+        "namespace": "shop",
+        "labels": {"app": "changed"},
+        "annotations": {**annotations, "mine": "2"},
     }
-    text = json.dumps(applied)
-    assert copy_of(live({"annotations": {APPLIED: text}}), RULES) == {
-        **applied,
-        "metadata": {"name": "lonely", "namespace": "shop", "labels": {"app": "applied"}, "annotations": {"mine": "1", APPLIED: text}},
-    }
+    assert [container["image"] for container in found["spec"]["containers"]] == ["app:2"]
+
+
+def test_probes_come_back_from_what_was_applied() -> None:
+    (container,) = copy_of(live({"annotations": applied()}, containers=probed()), ProbesAreLost())["spec"]["containers"]
+    assert container == {"name": "app", "image": "app:1", "readinessProbe": PROBE, "volumeMounts": []}
+
+
+def test_a_container_that_was_added_keeps_its_own_probe() -> None:
+    added = {"name": "added", "image": "added:1", "readinessProbe": {"exec": {"command": ["true"]}}}
+    found = copy_of(live({"annotations": applied()}, containers=[*probed(), added]), RULES)
+    probes = {container["name"]: container["readinessProbe"] for container in found["spec"]["containers"]}
+    assert probes == {"app": PROBE, "added": added["readinessProbe"]}
+
+
+@pytest.mark.parametrize(
+    ("image", "containers", "word"),
+    [
+        ("app:2", [{"name": "app", "image": "app:1"}], "container app runs app:2, not app:1"),
+        ("app:1", [{"name": "app", "image": "app:1"}, {"name": "other", "image": "app:1"}], "has no container other"),
+    ],
+)
+def test_probes_of_another_pod_are_not_used(image: str, containers: list[dict[str, Any]], word: str) -> None:
+    pod = live({"annotations": applied(containers=containers)}, containers=probed(image))
+    with pytest.raises(LifecycleError, match=word):
+        copy_of(pod, ProbesAreLost())
+
+
+def test_probes_that_nobody_knows_are_told() -> None:
+    with pytest.raises(LifecycleError, match="nobody knows it"):
+        copy_of(live(containers=probed()), ProbesAreLost())
+
+
+def test_a_node_that_the_user_has_chosen_stays() -> None:
+    assert copy_of(live({"annotations": applied(nodeName="node-1")}, containers=probed()), RULES)["spec"]["nodeName"] == "node-1"
+
+
+def test_the_address_of_the_old_pod_is_left_out() -> None:
+    found = copy_of(live({"annotations": {"cni.projectcalico.org/podIP": "10.0.0.1/32", "mine": "1"}}), RULES)
+    assert found["metadata"]["annotations"] == {"mine": "1"}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"kind": "Pod", "metadata": {"name": "another"}, "spec": {"containers": [{}]}}'])

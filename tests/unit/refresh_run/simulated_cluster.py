@@ -128,9 +128,12 @@ class SimulatedCluster:
         live["metadata"]["managedFields"] = [{"manager": "meshops.lifecycle", "time": self.stamp()}]
         return copy.deepcopy(live)
 
-    def create(self, kind: Kind, body: Mapping[str, Any], namespace: str | None = None) -> Object:
+    def create(self, kind: Kind, body: Mapping[str, Any], namespace: str | None = None, *, dry_run: bool = False) -> Object:
         metadata = body["metadata"]
         place = namespace or metadata["namespace"]
+        if dry_run:
+            self.fault("dry run", kind, f"{place}/{metadata['name']}")
+            return copy.deepcopy(dict(body))
         self._request("create", kind, f"{place}/{metadata['name']}")
         if (place, metadata["name"]) in self._objects[kind.plural]:
             raise AlreadyExists(_call("create", kind, metadata["name"]), status=409, reason="AlreadyExists")
