@@ -14,7 +14,7 @@ import workload_objects as objects
 from failures import assert_told, unchanged
 from mesh_clusters import Mesh, MeshCluster, eventually, told
 from refreshing import TOKEN, Shop, codes, outcomes
-from run_module import run_module
+from run_module import finish_module, run_module
 
 ENROLLED = {"openservicemesh.io/monitored-by": "osm"}
 INJECTED = {"openservicemesh.io/sidecar-injection": "enabled"}
@@ -225,6 +225,23 @@ def test_it_stops_when_the_new_sidecar_does_not_come_up(shop: Shop) -> None:
     assert not done.get("failed"), told(done)
     assert set(shop.images().values()) == {image}
     assert shop.revisions() == {"web-0": 3, "web-1": 2, "web-2": 2, "web-3": 2}
+
+
+def test_a_mesh_that_is_changed_meanwhile_ends_the_run_and_the_next_one_does_the_rest(shop: Shop) -> None:
+    names = [f"web-{number}" for number in range(3)]
+    shop.deploy(*(objects.deployment(name, shop.name, 2, **objects.behaving("slow-start", 2)) for name in names))
+    shop.outdate()
+    running = shop.start(max_parallel_workloads=1, max_failures=3)
+    eventually(lambda: shop.revisions()["web-0"] == 2, "the refresh has not begun", 60)
+    image = shop.outdate()
+    result = finish_module(running)
+    assert_told(result, f"{shop.name}/web-", "the mesh's configuration has changed while the refresh was going on", cluster=shop.cluster)
+    found = {entry["object"]["name"]: entry["code"] for entry in result["workloads"]}
+    assert list(found.values()).count("created-with-other-sidecar") == 1
+    assert found["web-2"] == "mesh-changed"
+    done = shop.refresh()
+    assert not done.get("failed"), told(done)
+    assert set(shop.images().values()) == {image}
 
 
 def test_nothing_is_touched_while_the_injector_is_down(shop: Shop) -> None:
