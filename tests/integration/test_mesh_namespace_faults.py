@@ -86,7 +86,7 @@ def proven(namespaces: Namespaces, names: list[str], result: Result, *, lease_ma
         ("pods", "PATCH", 1),
         ("configmaps", "DELETE", 1),
     ],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_the_second_run_does_only_what_the_killed_one_has_not(
     namespaces: Namespaces, six: list[str], resource: str, method: str, nth: int, committed: bool

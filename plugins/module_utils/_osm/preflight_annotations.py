@@ -16,7 +16,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objec
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.quantity import quantity
 
 # Says what is wrong with a value, None when it is right.
-Rule = Callable[[str], str | None]
+Rule = Callable[[str], "str | None"]
 
 _SWITCH = ("enabled", "yes", "true", "disabled", "no", "false")
 PORT_LISTS = ("outbound-port-exclusion-list", "inbound-port-exclusion-list")

@@ -21,7 +21,7 @@ Observed = TypeVar("Observed")
 # Raises when there must be no write (the Lease is lost); asked before each.
 Guard = Callable[[], None]
 # Does all steps of a phase in its own order and time; returns what became of each, in the order of the steps, and the failure.
-Runner = Callable[[Sequence[Step], Guard], tuple[list[StepOutcome], LifecycleError | None]]
+Runner = Callable[[Sequence[Step], Guard], "tuple[list[StepOutcome], LifecycleError | None]"]
 
 
 def _at_once() -> None:

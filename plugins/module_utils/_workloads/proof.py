@@ -50,7 +50,7 @@ def prove(pods: Iterable[Object], rules: SidecarRules, state: State, is_new: Cal
         else:
             good += 1
     if wrong:
-        return Proof("wrong", f"{_names([name for name, _ in wrong])}: {_said(wrong[0][1])}", good, wrong_code(wrong[0][1], state))
+        return Proof("wrong", f"{_names([name for name, _verdict in wrong])}: {_said(wrong[0][1])}", good, wrong_code(wrong[0][1], state))
     if old:
         return Proof("waiting", f"pods of the earlier template are still there: {_names(old)}", good)
     if unready:

@@ -55,7 +55,7 @@ class Ledger:
 
     def standing(self, now: float, active: Iterable[Attempt], per_minute: int, stopped: str) -> Standing:
         """Return how far the refresh is."""
-        ends = [end for end, _ in self._ends.values()]
+        ends = [end for end, _seconds in self._ends.values()]
         active = [*active]
         waiting = {item.task.id for item in active if item.budget}
         budgets = [(f"{item.task.object.namespace}/{item.task.object.name}", item.budget) for item in active if item.budget]
@@ -85,8 +85,8 @@ class Ledger:
 
     def counts(self) -> dict[str, int]:
         """Return ``workloads`` and ``pods`` that were refreshed, and how many workloads are ``unchanged``, ``failed`` and ``not_run``."""
-        done = [end for end, _ in self._ends.values() if end.outcome == "done"]
-        number = Counter(end.outcome for end, _ in self._ends.values())
+        done = [end for end, _seconds in self._ends.values() if end.outcome == "done"]
+        number = Counter(end.outcome for end, _seconds in self._ends.values())
         others = {"unchanged": number["unchanged"], "failed": number["failed"], "not_run": number["not_run"]}
         return {"workloads": len(done), "pods": sum(end.pods for end in done), **others}
 

@@ -265,7 +265,7 @@ class RefreshRun:
     def _prove(self, attempts: Sequence[RollingAttempt]) -> None:
         """Judge all pods of the workloads that say they are done."""
         finished = [(attempt, attempt.finished) for attempt in attempts if attempt.finished is not None]
-        pods = pods_of(self._tools.api, [workload for _, workload in finished])
+        pods = pods_of(self._tools.api, [workload for _attempt, workload in finished])
         now = self._clock.now()
         for attempt, workload in finished:
             self._end_if(attempt, partial(attempt.prove, pods[workload["metadata"]["uid"]], now))
