@@ -20,8 +20,6 @@ Observed = TypeVar("Observed")
 
 # Raises when there must be no write (the Lease is lost); asked before each.
 Guard = Callable[[], None]
-# Does all steps of a phase in its own order and time; returns what became of each, in the order of the steps, and the failure.
-Runner = Callable[[Sequence[Step], Guard], "tuple[list[StepOutcome], LifecycleError | None]"]
 
 
 def _at_once() -> None:
@@ -38,7 +36,8 @@ class Phase(Generic[Observed]):
 
     ``plan`` is pure. ``apply`` makes one step's change and returns a short message; it raises WriteConflict when the object
     is not in the state that the step was planned on, and any other LifecycleError when it failed. A phase whose steps are not
-    independent of each other in time (a rollout at a pace) has ``run`` instead, and asks its guard before every write.
+    independent of each other in time (a rollout at a pace) has ``run`` instead, which asks its guard before every write, and returns
+    what became of each step, in their order, and the failure.
     ``dry_run`` asks the server whether it would accept the step. ``enter`` waits, bounded, for what the phase needs before
     it is planned on entry (for instance until a CRD knows a field), and raises when that does not come; should it have to write,
     it asks its guard first. The first phase has no entry, it is planned before the run begins.
@@ -49,7 +48,7 @@ class Phase(Generic[Observed]):
     apply: Callable[[Step], str] | None = None
     dry_run: Callable[[Step], None] | None = None
     enter: Callable[[Guard], None] = _enter_at_once
-    run: Runner | None = None
+    run: Callable[[Sequence[Step], Guard], tuple[list[StepOutcome], LifecycleError | None]] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a phase that nobody or two could do."""

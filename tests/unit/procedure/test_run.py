@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.error
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Guard, Phase, Procedure, Runner
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Guard, Phase, Procedure
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.progress import Progress
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.run import run
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission, Step, StepOutcome
@@ -256,7 +256,7 @@ def done_by_hand(toy: Toy, step: Step) -> StepOutcome:
     return StepOutcome(step.id, "versions", "done")
 
 
-def with_runner(toy: Toy, runner: Runner) -> Procedure[Seen]:
+def with_runner(toy: Toy, runner: Callable[..., Any]) -> Procedure[Seen]:
     """Return the toy's procedure whose first phase does its steps in its own way."""
     first, *others = toy.procedure().phases
     return replace(toy.procedure(), phases=(replace(first, apply=None, run=runner), *others))
