@@ -33,7 +33,7 @@ test-meta: ## everything is documented, tested and wired
 	@$(STAGE) meta 60 $(IN_TREE) pytest tests/meta $(PYTEST)
 
 test-molecule: binaries ## roles and playbooks as a user runs them, on sandbox clusters
-	@$(STAGE) molecule 420 $(IN_TREE) molecule test --all --report
+	@$(STAGE) molecule 600 $(IN_TREE) molecule test --all --report
 
 test-integration: binaries istio ## modules against sandbox clusters
 	@$(STAGE) integration 2700 $(IN_TREE) pytest -n 2 --dist loadfile tests/integration $(PYTEST)
