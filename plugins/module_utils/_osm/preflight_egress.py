@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.preflight_facts import Account, ApiServer, Object
@@ -45,25 +45,6 @@ def lets_out(egress: Object, account: Account, api_server: ApiServer) -> bool:
         # With names only, TLS is told by its server name; clients in a cluster ask for this one.
         return not spec.get("hosts") or "kubernetes.default.svc" in spec["hosts"]
     return all(within(ip, ranges) for ip in api_server.service_ips)
-
-
-def api_server_egress(
-    api_server: ApiServer, account: Account, *, name: str = "", namespace: str = "", port: int = 0, protocol: str = "https"
-) -> Mapping[str, Any]:
-    """Return the Egress (``policy.openservicemesh.io/v1alpha1``) that lets one application reach the Kubernetes API.
-
-    Without ``name``, ``namespace`` and ``port``: ``kubernetes-api-ACCOUNT`` in the account's namespace, and the Service's port.
-    """
-    return {
-        "apiVersion": "policy.openservicemesh.io/v1alpha1",
-        "kind": "Egress",
-        "metadata": {"name": name or f"kubernetes-api-{account.name}", "namespace": namespace or account.namespace},
-        "spec": {
-            "sources": [{"kind": "ServiceAccount", "name": account.name, "namespace": account.namespace}],
-            "ipAddresses": as_ranges(api_server.service_ips),
-            "ports": [{"number": port or api_server.port, "protocol": protocol}],
-        },
-    }
 
 
 def as_ranges(addresses: Iterable[str]) -> Sequence[str]:

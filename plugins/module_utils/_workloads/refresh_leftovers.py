@@ -81,8 +81,6 @@ _TEXTS: dict[str, _Text] = {
 }
 
 CODES = frozenset(_TEXTS)
-# These need nobody to do anything.
-INFORMATIVE = frozenset({"cron-job"})
 
 
 def leftover(code: str, ref: ObjectRef, pods: int, detail: str = "") -> Leftover:

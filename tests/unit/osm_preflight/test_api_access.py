@@ -18,7 +18,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.preflight_a
     api_server_in_mesh,
     api_server_result,
 )
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.preflight_egress import api_server_egress, lets_out, within
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.preflight_egress import as_ranges, lets_out, within
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.preflight_facts import Account, ApiServer, Binding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.preflight_reduction import binding
 from ansible_collections.meshops.lifecycle.tests.unit.osm_preflight.cases import KUBERNETES, facts, mesh, namespace, policy, told, workload
@@ -165,13 +165,9 @@ _ACCOUNTS = st.builds(Account, _NAMES, _NAMES)
 @given(_ACCOUNTS, _ACCOUNTS, st.lists(st.ip_addresses().map(str), min_size=1, max_size=2, unique=True), st.integers(1, 65535))
 def test_the_egress_for_the_api_lets_out_its_account_and_no_other(account: Account, other: Account, ips: list[str], port: int) -> None:
     server = ApiServer(tuple(ips), (), port)
-    made = api_server_egress(server, account)
+    # As the role mesh_onboard writes it.
+    sources = [{"kind": "ServiceAccount", "name": account.name, "namespace": account.namespace}]
+    made = {"spec": {"sources": sources, "ipAddresses": as_ranges(ips), "ports": [{"number": port, "protocol": "https"}]}}
     assert lets_out(made, account, server)
     assert lets_out(made, other, server) is (other == account)
     assert all(within(ip, made["spec"]["ipAddresses"]) for ip in ips)
-
-
-def test_an_egress_as_it_is_wanted() -> None:
-    made = api_server_egress(KUBERNETES, CART, name="k8s", namespace="tools", port=6443, protocol="tcp")
-    assert made["metadata"] == {"name": "k8s", "namespace": "tools"}
-    assert made["spec"]["ports"] == [{"number": 6443, "protocol": "tcp"}]
