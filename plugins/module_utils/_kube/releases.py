@@ -36,6 +36,8 @@ class ReleaseInfo(NamedTuple):
     status: str
     modified: float
     secret: str
+    uid: str = ""
+    resource_version: str = ""
 
 
 class Release(NamedTuple):
@@ -145,4 +147,6 @@ def _info(secret: Mapping[str, Any]) -> ReleaseInfo | None:
         status=str(labels.get("status") or "unknown"),
         modified=float(modified) if str(modified).isdigit() else 0.0,
         secret=str(metadata["name"]),
+        uid=str(metadata.get("uid") or ""),
+        resource_version=str(metadata.get("resourceVersion") or ""),
     )

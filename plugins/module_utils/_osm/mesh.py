@@ -52,7 +52,7 @@ class CustomResource(NamedTuple):
     """A CustomResourceDefinition: ``versions`` are the served ones, ``conversion`` is its strategy.
 
     ``stored`` are the versions in which etcd may hold objects (``status.storedVersions``): a definition without one of them is refused
-    by the API server.
+    by the API server. ``kind`` is what its objects call themselves.
     """
 
     name: str
@@ -65,6 +65,7 @@ class CustomResource(NamedTuple):
     resource_version: str
     stored: tuple[str, ...] = ()
     namespaced: bool = True
+    kind: str = ""
 
 
 class NamespaceFacts(NamedTuple):
@@ -74,6 +75,8 @@ class NamespaceFacts(NamedTuple):
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     terminating: bool
+    uid: str = ""
+    resource_version: str = ""
 
     def as_namespace(self) -> dict[str, Any]:
         """Return a raw Namespace with these facts."""

@@ -69,6 +69,7 @@ def custom_resource(crd: Object) -> CustomResource:
         resource_version=metadata.get("resourceVersion", ""),
         stored=tuple((crd.get("status") or {}).get("storedVersions") or ()),
         namespaced=spec.get("scope", "Namespaced") == "Namespaced",
+        kind=(spec.get("names") or {}).get("kind", ""),
     )
 
 
@@ -81,6 +82,8 @@ def namespace_facts(namespace: Object) -> NamespaceFacts:
         labels=metadata.get("labels") or {},
         annotations={key: value for key, value in annotations.items() if key.partition("/")[0] in _KEY_DOMAINS},
         terminating="deletionTimestamp" in metadata,
+        uid=metadata.get("uid", ""),
+        resource_version=metadata.get("resourceVersion", ""),
     )
 
 
