@@ -38,6 +38,7 @@ def find(home: Path, runs: int, say: Say, pods: int) -> list[Measurement]:
         cluster.stop("kube-controller-manager")
         say(f"creating {pods:,} pods")
         large_cluster.fill(cluster.kubeconfig, range(pods // PODS_EACH), PODS_EACH)
+        _default_service_accounts(cluster)
         _stale_workload(cluster)
         candidates = [
             Candidate("raw paged LISTs", [sys.executable, str(HERE / "raw_lists.py"), str(cluster.kubeconfig)], expect="/api/v1/pods"),
@@ -54,6 +55,14 @@ def _module(name: str, arguments: list[str], cluster: Cluster, expect: str) -> C
     internal = {"_ansible_check_mode": True, "_ansible_module_name": name.partition(",")[0]}
     options = {"ANSIBLE_MODULE_ARGS": {"kubeconfig": str(cluster.kubeconfig), **internal}}
     return Candidate(name, [sys.executable, *arguments], json.dumps(options), expect)
+
+
+def _default_service_accounts(cluster: Cluster) -> None:
+    """Make what the controllers that were stopped would have made: admission waits seconds for one that is missing."""
+    for item in cluster.api.get("/api/v1/namespaces")["items"]:
+        place = f"/api/v1/namespaces/{item['metadata']['name']}/serviceaccounts"
+        if not cluster.api.exists(f"{place}/default"):
+            cluster.api.request("POST", place, {"metadata": {"name": "default"}})
 
 
 def _stale_workload(cluster: Cluster) -> None:
