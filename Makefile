@@ -36,7 +36,7 @@ test-molecule: binaries ## roles and playbooks as a user runs them, on sandbox c
 	@$(STAGE) molecule 600 $(IN_TREE) molecule test --all --report
 
 test-integration: binaries istio ## modules against sandbox clusters
-	@$(STAGE) integration 2700 $(IN_TREE) pytest -n 2 --dist loadfile tests/integration $(PYTEST)
+	@$(STAGE) integration 2700 tools/integration $(PYTEST)
 
 test-matrix: binaries ## one upgrade with the oldest and one with the newest of everything; the other ansible-core
 	@$(STAGE) matrix 540 tools/matrix $(LEGS)
