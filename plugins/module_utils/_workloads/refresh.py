@@ -102,7 +102,8 @@ class Task:
 
     ``pods`` is what it costs of the pace: all its pods for a rollout, those to evict otherwise. ``stale`` are the names of the pods to
     replace one by one (ways ``evict`` and ``recreate``). ``token`` is the value for the annotation TOKEN (ways ``rollout`` and
-    ``wait``). ``manifest`` is what a bare pod is created from again.
+    ``wait``). ``manifest`` is what a bare pod is created from again. ``drops`` are annotations that the pod template loses by the same
+    write (way ``rollout``).
     """
 
     id: str
@@ -117,6 +118,7 @@ class Task:
     token_before: str = ""
     stale: tuple[str, ...] = ()
     manifest: Object | None = None
+    drops: tuple[str, ...] = ()
 
 
 class Leftover(NamedTuple):

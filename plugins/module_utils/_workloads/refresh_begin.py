@@ -62,8 +62,13 @@ def begin(api: Api, task: Task, now: float) -> Begun:
         return GONE
 
 
+def rollout_patch(task: Task) -> dict[str, Any]:
+    """Return the merge patch that makes a workload replace its pods."""
+    return {"spec": {"template": {"metadata": {"annotations": {**dict.fromkeys(task.drops), TOKEN: task.token}}}}}
+
+
 def _roll_out(api: Api, task: Task) -> Begun:
-    patch = {"spec": {"template": {"metadata": {"annotations": {TOKEN: task.token}}}}}
+    patch = rollout_patch(task)
     version, lost = task.resource_version, False
     for attempt in range(1, _ATTEMPTS + 1):
         try:
@@ -80,7 +85,7 @@ def _roll_out(api: Api, task: Task) -> Begun:
             # Our own write, when its answer was lost.
             return Begun("begun" if lost else "already", task.token)
         _refuse_paused(live, task)
-        # The patch sets one annotation, so it takes nothing away from whoever has changed the object.
+        # The patch is about annotations of ours only, so it takes nothing away from whoever has changed the object.
         version = live["metadata"]["resourceVersion"]
     raise RuntimeError("unreachable: the last attempt returns or raises")
 

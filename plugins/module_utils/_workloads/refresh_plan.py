@@ -140,12 +140,16 @@ def _reason(pod: PodFacts, options: Options) -> str:
 
 
 def _rank(task: Task, scope: Scope, ordered: Sequence[str]) -> int:
-    """Return the place in ``ordered``: names of namespaces, or ``key=value`` labels of the namespace or of the pod template."""
     namespace = task.object.namespace
     places = [scope.namespaces.get(namespace) or {}]
     if ordered and task.uid in scope.workloads:
         metadata: Mapping[str, Any] = scope.workloads[task.uid].template["metadata"]
         places.append(metadata.get("labels") or {})
+    return rank(namespace, places, ordered)
+
+
+def rank(namespace: str, places: Sequence[Mapping[str, str]], ordered: Sequence[str]) -> int:
+    """Return the place in ``ordered``: names of namespaces, or ``key=value`` labels of the namespace or of the pod template."""
     for at, entry in enumerate(ordered):
         key, equals, value = entry.partition("=")
         if any(labels.get(key) == value for labels in places) if equals else entry == namespace:

@@ -50,8 +50,9 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.workl
 # A look is given so many times its own duration until the next one, so that it never is most of what the API server does.
 _LOOK_SHARE, _SHORTEST, _LONGEST = 4.0, 1.0, 5.0
 _TELL_SECONDS = 10.0
-# After so many workloads the injector is asked again whether it lives.
+# After so many workloads, or seconds, the injector is asked again whether it lives.
 _ASK_INJECTOR = 50
+_ASK_INJECTOR_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,9 @@ class RefreshRun:
     """One refresh. After ``run``: ``entries`` has every workload that is not fine, ``counts`` how many there are of each kind.
 
     ``counts``: ``workloads`` and ``pods`` that were refreshed and proven, and how many workloads are ``unchanged``, ``failed`` and
-    ``not_run``. ``rate``: pods a minute from the first begin to the last proof. ``guard`` raises when there must be no write.
-    ``fresh_rules`` reads again what the mesh wants, which may be changed while the run goes on.
+    ``not_run``. ``rate``: pods a minute from the first begin on, as the last line of progress tells it. ``guard`` raises when there must be no write.
+    ``fresh_rules`` reads again what the mesh wants, which may be changed while the run goes on. ``before_begin`` does what must be done
+    before pods of a task are replaced: it is asked before each write, in the thread of that, and a LifecycleError of it fails the task.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class RefreshRun:
         deadline: Deadline,
         clock: Clock = Clock(),
         fresh_rules: Callable[[], SidecarRules] | None = None,
+        before_begin: Callable[[Task], None] | None = None,
     ) -> None:
         self.entries: list[dict[str, Any]] = []
         self.counts: dict[str, int] = {}
@@ -94,6 +97,7 @@ class RefreshRun:
         self._deadline = deadline
         self._clock = clock
         self._fresh_rules = fresh_rules
+        self._before_begin = before_begin
         self._pace = Pace(options.pods_per_minute, clock.now)
         self._queue = deque(task for task in self._tasks if task.way != "wait")
         self._active: dict[str, Attempt] = {}
@@ -102,6 +106,7 @@ class RefreshRun:
         self._interrupted: LifecycleError | None = None
         self._batch_left = options.batch_size or len(self._queue)
         self._since_asked = 0
+        self._asked = clock.now()
         self._next_look = 0.0
         self._next_line = 0.0
 
@@ -144,7 +149,7 @@ class RefreshRun:
         places = self._options.max_parallel_workloads - self._working
         self._next_batch()
         while self._queue and self._stop is None and len(chosen) < places and self._batch_left and self._pace.wait() <= 0:
-            if self._since_asked >= _ASK_INJECTOR and not self._injector_lives():
+            if self._must_ask and not self._injector_lives():
                 break
             task = self._queue.popleft()
             self._pace.take(task.pods)
@@ -153,6 +158,11 @@ class RefreshRun:
             chosen.append(task)
         if chosen:
             self._start(chosen)
+
+    @property
+    def _must_ask(self) -> bool:
+        """Whether too much was begun, or too much time has passed, since the injector was asked."""
+        return self._since_asked >= _ASK_INJECTOR or self._clock.now() - self._asked >= _ASK_INJECTOR_SECONDS
 
     def _next_batch(self) -> None:
         """Let the next batch begin when all of the present one has ended; without batches everything is one."""
@@ -207,6 +217,8 @@ class RefreshRun:
         except LifecycleError as error:
             return error
         try:
+            if self._before_begin is not None:
+                self._before_begin(attempt.task)
             return attempt.write()
         except LifecycleError as error:
             return End("failed", str(error), str(error.details.get("code") or "write-refused"), error.next)
@@ -305,7 +317,7 @@ class RefreshRun:
                 end = end._replace(message=f"{end.message} ({error})")
         if end.outcome == "not_run" and not end.code:
             end = never_begun(self._stop, attempt.budget)
-        self._ledger.ended(attempt.task, end, now - attempt.began, now)
+        self._ledger.ended(attempt.task, end, now - attempt.began)
         if end.outcome == "failed":
             self._progress.line(f"refresh: {attempt.task.object} failed: {end.code}")
             if self._ledger.failures >= self._options.max_failures:
@@ -340,7 +352,7 @@ class RefreshRun:
         return {**template, "metadata": {**(template.get("metadata") or {}), "namespace": task.object.namespace}}
 
     def _injector_lives(self) -> bool:
-        self._since_asked = 0
+        self._since_asked, self._asked = 0, self._clock.now()
         try:
             refusals: Sequence[Refusal] = self._tools.rules.alive() if self._options.state != "absent" else ()
         except LifecycleError:
@@ -388,9 +400,10 @@ class RefreshRun:
         for attempt in [*self._active.values()]:
             self._end(attempt, unfinished(attempt, now, self._stop, self._interrupted))
         for task in self._queue:
-            self._ledger.ended(task, never_begun(self._stop, "", self._interrupted), 0.0, now)
-        self._progress.line(line(self._standing(now)))
-        self.entries, self.counts, self.rate = self._ledger.entries(), self._ledger.counts(), self._ledger.rate()
+            self._ledger.ended(task, never_begun(self._stop, "", self._interrupted), 0.0)
+        standing = self._standing(now)
+        self._progress.line(line(standing))
+        self.entries, self.counts, self.rate = self._ledger.entries(), self._ledger.counts(), standing.rate
         return self._ledger.outcomes(), error_of(self.entries, self._stop, self._interrupted, self.counts)
 
     def _standing(self, now: float) -> Standing:
