@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 NAMESPACE = "istio-system"
 DEFAULT = "default"
 _READY_SECONDS = 60.0
+_GONE_SECONDS = 60.0
 _NATIVE = "ENABLE_NATIVE_SIDECARS"
 _PORTS = {"httpAddr": 8080, "httpsAddr": 443, "grpcAddr": 15010, "secureGRPCAddr": 15012, "monitoringAddr": 15014}
 
@@ -74,10 +75,15 @@ class Istio:
         return self._layout.options.istio_native_sidecars
 
     def remove(self, revision: str) -> None:
-        """Uninstall one revision."""
+        """Uninstall one revision and wait until its Deployment is gone: istioctl returns while it is still being deleted."""
         version = self.version(revision)
         self._forget(revision)
         self.istioctl("uninstall", "--skip-confirmation", "--revision", revision, version=version)
+        deadline = time.monotonic() + _GONE_SECONDS
+        while revision in self.revisions:
+            if time.monotonic() > deadline:
+                raise SandboxError(f"the Deployment of revision {revision} is still there {_GONE_SECONDS:g} s after it was uninstalled")
+            time.sleep(0.05)
 
     # What there is
 
