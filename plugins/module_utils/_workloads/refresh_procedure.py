@@ -23,7 +23,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refre
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_facts import Scope
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_plan import RefreshPlan, plan_refresh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_reading import read_scope
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_run import RefreshRun
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_run import Clock, RefreshRun
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_saved import leftovers_of_saved_pods, tasks_of_saved_pods
 
 NAME = "sidecar_refresh"
@@ -34,6 +34,8 @@ _SIMULATED: dict[Way, str] = {
     "evict": "whether a pod may go is decided when its turn comes",
     "instantiate": "the server has no dry run for it",
 }
+# In seconds: what a creationTimestamp is cut to.
+_SECOND = 1.0
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,18 @@ class RefreshState:
 class SidecarRefresh:
     """One refresh; ``find_rules`` reads what the mesh wants, whenever the cluster is looked at again."""
 
-    def __init__(self, api: Api, find_rules: Callable[[], SidecarRules], options: Options, deadline: Deadline, progress: Progress) -> None:
+    def __init__(
+        self,
+        api: Api,
+        find_rules: Callable[[], SidecarRules],
+        options: Options,
+        deadline: Deadline,
+        progress: Progress,
+        clock: Clock | None = None,
+    ) -> None:
         self._api = api
+        self._clock = clock or Clock()
+        self._observed = self._clock.now()
         self._find_rules = find_rules
         self._options = options
         self._deadline = deadline
@@ -85,6 +97,7 @@ class SidecarRefresh:
         self._first = False
         options = replace(self._options, began=str((record.merge_base if record is not None else {}).get("began") or ""))
         scope = read_scope(self._api, rules, options)
+        self._observed = self._clock.now()
         plan = plan_refresh(scope, rules, options)
         if options.recreate_bare_pods:
             saved = tasks_of_saved_pods(self._api, scope.namespaces, {task.id for task in plan.tasks}, options.selector)
@@ -116,10 +129,20 @@ class SidecarRefresh:
 
     def _run(self, steps: Sequence[Step], guard: Guard) -> tuple[list[StepOutcome], LifecycleError | None]:
         tasks = [self._tasks[step.id] for step in steps]
+        if self._options.state == "restarted" or any(task.way == "restart_at" for task in tasks):
+            self._let_the_second_pass()
         self.run = RefreshRun(
-            self._api, self._rules, tasks, self._options, guard, self._progress, self._deadline, fresh_rules=self._find_rules
+            self._api, self._rules, tasks, self._options, guard, self._progress, self._deadline, self._clock, self._find_rules
         )
         return self.run.run()
+
+    def _let_the_second_pass(self) -> None:
+        """Wait until a new pod has a later creationTimestamp than all that were seen.
+
+        Timestamps are whole seconds, and a restart knows its own pods by them (``Options.began``). So does Argo's: a pod of the second of
+        ``spec.restartAt`` counts as new for it (argoproj/argo-rollouts rollout/restart.go).
+        """
+        self._clock.sleep(max(0.0, self._observed + _SECOND - self._clock.now()))
 
 
 def step_of(task: Task) -> Step:
