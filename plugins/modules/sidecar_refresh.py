@@ -197,7 +197,8 @@ changed:
   returned: always
   type: bool
 summary:
-  description: The refresh in a few numbers. C(pods_per_minute) is the measured pace, C(estimate_seconds) what the wanted pace comes to.
+  description: The refresh in a few numbers. C(pods_per_minute) is the pace from the first begin to the end,
+    as the last line of progress tells it, C(estimate_seconds) what the wanted pace comes to.
   returned: when the cluster was read
   type: dict
   sample:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How each workload of a refresh has ended, and what follows from all of it: counts, outcomes, the pace that was reached. Pure."""
+"""How each workload of a refresh has ended, and what follows from all of it: counts, outcomes, how far it is. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.attempt import Attempt, End
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import Task
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_end import RESTS, SIDECAR_CODES, entry_of
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_progress import Standing, measured
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_progress import Standing
 
 PHASE = "refresh"
 
@@ -26,18 +26,15 @@ class Ledger:
         self._tasks = tasks
         self._ends: dict[str, tuple[End, float]] = {}
         self._first_begin: float | None = None
-        self._last_proof = 0.0
 
     def begun(self, now: float) -> None:
         """Note that something was begun."""
         if self._first_begin is None:
             self._first_begin = now
 
-    def ended(self, task: Task, end: End, seconds: float, now: float) -> None:
+    def ended(self, task: Task, end: End, seconds: float) -> None:
         """Note how a task has ended after so many seconds."""
         self._ends[task.id] = end, seconds
-        if end.pods:
-            self._last_proof = now
 
     @property
     def failed(self) -> list[Task]:
@@ -89,11 +86,6 @@ class Ledger:
         number = Counter(end.outcome for end, _seconds in self._ends.values())
         others = {"unchanged": number["unchanged"], "failed": number["failed"], "not_run": number["not_run"]}
         return {"workloads": len(done), "pods": sum(end.pods for end in done), **others}
-
-    def rate(self) -> float:
-        """Return pods a minute from the first begin to the last proof."""
-        begun = self._first_begin if self._first_begin is not None else self._last_proof
-        return measured(self.counts()["pods"], self._last_proof - begun)
 
 
 def _is_failure(end: End) -> bool:

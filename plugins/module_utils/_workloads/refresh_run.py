@@ -68,9 +68,10 @@ class RefreshRun:
     """One refresh. After ``run``: ``entries`` has every workload that is not fine, ``counts`` how many there are of each kind.
 
     ``counts``: ``workloads`` and ``pods`` that were refreshed and proven, and how many workloads are ``unchanged``, ``failed`` and
-    ``not_run``. ``rate``: pods a minute from the first begin on, as the last line of progress tells it. ``guard`` raises when there must be no write.
-    ``fresh_rules`` reads again what the mesh wants, which may be changed while the run goes on. ``before_begin`` does what must be done
-    before pods of a task are replaced: it is asked before each write, in the thread of that, and a LifecycleError of it fails the task.
+    ``not_run``. ``rate``: pods a minute from the first begin on, as the last line of progress tells it. ``guard`` raises when there must
+    be no write. ``fresh_rules`` reads again what the mesh wants, which may be changed while the run goes on. ``before_begin`` does what
+    must be done before pods of a task are replaced: it is asked before each write, in the thread of that, and a LifecycleError of it
+    fails the task.
     """
 
     def __init__(

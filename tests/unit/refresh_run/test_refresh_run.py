@@ -305,6 +305,34 @@ def test_the_injector_is_asked_again_after_many_workloads(cluster: SimulatedClus
     assert (set(done.ends), done.rules.asked) == ({"done"}, 2)
 
 
+def test_the_injector_is_asked_again_after_a_minute(cluster: SimulatedCluster) -> None:
+    done = refresh(cluster, *deployments(cluster, 4, 1), pods_per_minute=2)
+    # One begins every half minute, and everything is over 90 seconds after the first.
+    assert (set(done.ends), done.rules.asked) == ({"done"}, 1)
+
+
+def test_an_injector_that_dies_in_a_slow_run_is_noticed_before_the_next_workload(cluster: SimulatedCluster) -> None:
+    tasks = deployments(cluster, 4, 1)
+    begun = cluster.time
+
+    def die() -> None:
+        cluster.injector_alive = cluster.time < begun + 45
+
+    cluster.watch = die
+    done = refresh(cluster, *tasks, pods_per_minute=2)
+    assert done.ends == ["done", "done", "not_run", "not_run"]
+    assert set(done.codes.values()) == {"injector-down"}
+
+
+def test_the_rate_of_the_result_is_that_of_the_last_line(cluster: SimulatedCluster) -> None:
+    cluster.workload(DEPLOYMENT, "broken")["spec"]["template"]["metadata"]["labels"]["behaviour"] = "never-ready"
+    tasks = [*deployments(cluster, 3), cluster.task(cluster.there(DEPLOYMENT, "shop", "broken"))]
+    done = refresh(cluster, *tasks, stall_timeout=20)
+    assert done.ends == ["done", "done", "done", "failed"]
+    assert done.run.rate > 0
+    assert f"{done.run.rate:g} pods a minute" in done.progress.lines[-1]
+
+
 def test_a_workload_that_never_becomes_ready_stalls(cluster: SimulatedCluster) -> None:
     made = cluster.workload(DEPLOYMENT, "web")
     made["spec"]["template"]["metadata"]["labels"]["behaviour"] = "never-ready"
