@@ -220,6 +220,11 @@ def test_it_stops_when_the_new_sidecar_does_not_come_up(shop: Shop) -> None:
     assert list(outcomes(result).values()) == ["failed", "not_run", "not_run", "not_run"]
     assert [entry["object"]["name"] for entry in result["workloads"]] == names
     assert sum(shop.ready()) == 8
+    # Run again, it breaks no other.
+    result = shop.refresh(max_parallel_workloads=1, stall_timeout=6)
+    assert_told(result, "1 of an earlier run", cluster=shop.cluster)
+    assert list(outcomes(result).values()) == ["failed", "not_run", "not_run", "not_run"]
+    assert shop.revisions() == {"web-0": 2, "web-1": 1, "web-2": 1, "web-3": 1}
     image = shop.outdate()
     done = shop.refresh()
     assert not done.get("failed"), told(done)

@@ -57,7 +57,7 @@ class PodFacts(NamedTuple):
 
     ``revision`` is the label that tells its template (``pod-template-hash`` or ``controller-revision-hash``), ``token`` the value of
     the annotation TOKEN; both are empty without one. ``ready`` is the whole of it: running, every container (and every sidecar among
-    the init containers) ready, condition Ready.
+    the init containers) ready, condition Ready. ``failing`` are the names of its containers that do not come up.
     """
 
     namespace: str
@@ -72,6 +72,7 @@ class PodFacts(NamedTuple):
     mirror: bool
     verdict: Verdict
     created: str = ""
+    failing: tuple[str, ...] = ()
 
 
 class Workload(NamedTuple):
@@ -103,7 +104,8 @@ class Task:
     ``pods`` is what it costs of the pace: all its pods for a rollout, those to evict otherwise. ``stale`` are the names of the pods to
     replace one by one (ways ``evict`` and ``recreate``). ``token`` is the value for the annotation TOKEN (ways ``rollout`` and
     ``wait``). ``manifest`` is what a bare pod is created from again. ``drops`` are annotations that the pod template loses by the same
-    write (way ``rollout``).
+    write (way ``rollout``). ``failing`` (way ``wait``) tells that an earlier run has begun it with the sidecar of today, and that it does
+    not come up.
     """
 
     id: str
@@ -119,6 +121,7 @@ class Task:
     stale: tuple[str, ...] = ()
     manifest: Object | None = None
     drops: tuple[str, ...] = ()
+    failing: bool = False
 
 
 class Leftover(NamedTuple):

@@ -23,6 +23,8 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refre
 )
 
 _MIRROR = "kubernetes.io/config.mirror"
+# What a container waits for that is only being started.
+_STARTING = ("ContainerCreating", "PodInitializing")
 # A DaemonSet tells the generation of its template in an annotation, and only a ControllerRevision tells its hash; so the generation
 # comes first (kubernetes pkg/controller/daemon/util/daemonset_util.go IsPodUpdated takes either).
 _REVISION_LABELS = ("pod-template-generation", "pod-template-hash", "rollouts-pod-template-hash", "controller-revision-hash")
@@ -81,6 +83,7 @@ def pod_facts(pod: Object, verdict: Verdict, controllers: dict[str, ControllerRe
         _MIRROR in annotations,
         verdict,
         metadata.get("creationTimestamp") or "",
+        failing_containers(pod),
     )
 
 
@@ -88,6 +91,23 @@ def _revision(labels: Mapping[str, str], controller: ControllerRef | None) -> st
     if controller is not None and controller.kind == "ReplicationController":
         return controller.name
     return next((labels[key] for key in _REVISION_LABELS if key in labels), "")
+
+
+def failing_containers(pod: Object) -> tuple[str, ...]:
+    """Return the names of a pod's containers, init containers too, that cannot be started or have ended badly and are not ready since."""
+    status = pod.get("status") or {}
+    containers = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    return tuple(sys.intern(item["name"]) for item in containers if _fails(item))
+
+
+def _fails(container: Object) -> bool:
+    # An init container that has ended well is ready.
+    if container.get("ready"):
+        return False
+    state = container.get("state") or {}
+    waits_for = (state.get("waiting") or {}).get("reason")
+    ended = (state.get("terminated") or {}).get("exitCode")
+    return bool(ended or container.get("restartCount") or (waits_for and waits_for not in _STARTING))
 
 
 def is_ready(pod: Object) -> bool:

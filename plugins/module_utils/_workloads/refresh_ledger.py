@@ -45,10 +45,11 @@ class Ledger:
     def failures(self) -> int:
         """How many of them count for ``max_failures``.
 
-        What was under way before this run says nothing about what this run would begin, unless its new pods have the wrong sidecar:
-        else one broken workload would keep all others from being begun, however often the refresh is run again.
+        A rollout of somebody else, or one that is only slow, says nothing about what this run would begin: it must not keep all others from
+        being begun, however often the refresh is run again. That it has the wrong sidecar does, and so does one of an earlier run
+        that does not come up with the sidecar of today: else each run would break some more.
         """
-        return sum(task.way != "wait" or self._ends[task.id][0].code in SIDECAR_CODES for task in self.failed)
+        return sum(task.way != "wait" or task.failing or self._ends[task.id][0].code in SIDECAR_CODES for task in self.failed)
 
     def standing(self, now: float, active: Iterable[Attempt], per_minute: int, stopped: str) -> Standing:
         """Return how far the refresh is."""

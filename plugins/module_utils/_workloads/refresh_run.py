@@ -149,6 +149,8 @@ class RefreshRun:
         chosen: list[Task] = []
         places = self._options.max_parallel_workloads - self._working
         self._next_batch()
+        if self._held:
+            return
         while self._queue and self._stop is None and len(chosen) < places and self._batch_left and self._pace.wait() <= 0:
             if self._must_ask and not self._injector_lives():
                 break
@@ -159,6 +161,15 @@ class RefreshRun:
             chosen.append(task)
         if chosen:
             self._start(chosen)
+
+    @property
+    def _held(self) -> str:
+        """Why nothing is begun yet: workloads of an earlier run are all the failures that are allowed, unless they come up after all."""
+        failing = sum(attempt.task.failing for attempt in self._active.values())
+        if not failing or failing + self._ledger.failures < self._options.max_failures:
+            return ""
+        what = "1 workload" if failing == 1 else f"{failing} workloads"
+        return f"{what} of an earlier run did not come up, and max_failures is {self._options.max_failures}"
 
     @property
     def _must_ask(self) -> bool:
@@ -323,7 +334,9 @@ class RefreshRun:
             self._progress.line(f"refresh: {attempt.task.object} failed: {end.code}")
             if self._ledger.failures >= self._options.max_failures:
                 failed = f"{self._ledger.failures} workload{'' if self._ledger.failures == 1 else 's'} failed"
-                self._nothing_new(Stop("max-failures", f"{failed}, and max_failures is {self._options.max_failures}", _REPAIR))
+                earlier = sum(task.failing for task in self._ledger.failed)
+                told = f"{failed} ({earlier} of an earlier run)" if earlier else failed
+                self._nothing_new(Stop("max-failures", f"{told}, and max_failures is {self._options.max_failures}", _REPAIR))
 
     def _react(self, failed: Sequence[Task]) -> None:
         """Something has failed: is it the mesh? Then every further workload would fail as well."""
@@ -383,7 +396,7 @@ class RefreshRun:
             waiting = [attempt.retry - now for attempt in self._active.values() if attempt.budget and not attempt.stopped]
             all_wait = len(waiting) == len(self._active)
             times.append(max(self._next_look - now, min(waiting)) if all_wait else self._next_look - now)
-        if self._queue and self._stop is None and self._working < self._options.max_parallel_workloads:
+        if self._queue and self._stop is None and not self._held and self._working < self._options.max_parallel_workloads:
             times.append(self._pace.wait() if self._batch_left or not self._working else _SHORTEST)
         return max(0.01, min(times))
 
@@ -408,7 +421,7 @@ class RefreshRun:
         return self._ledger.outcomes(), error_of(self.entries, self._stop, self._interrupted, self.counts)
 
     def _standing(self, now: float) -> Standing:
-        stopped = self._stop.what if self._stop is not None else ""
+        stopped = self._stop.what if self._stop is not None else self._held if self._queue else ""
         return self._ledger.standing(now, self._active.values(), self._options.pods_per_minute, stopped)
 
 

@@ -13,6 +13,7 @@ would be a new canary.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import DAEMONSET, DEPLOYMENT, STATEFULSET
@@ -129,8 +130,9 @@ class _Choice:
         state = self._workload.rollout.state
         if ours and old:
             return Decision(self._wait(needy))
-        # New pods of a template that somebody else has broken would be as broken; one of ours may have failed for want of today's sidecar.
-        if state == "failed" and (old or not self._workload.token):
+        # New pods of a template that somebody else has broken would be as broken, unless it is their old sidecar that fails; one of ours
+        # may have failed for want of today's sidecar.
+        if state == "failed" and (old or not (self._workload.token or self._only_old_sidecars_fail(needy))):
             return self._left("rollout-failed", needy)
         if old and state == "waiting" and self._is_enough():
             # Somebody else's change of the template replaces these pods as well.
@@ -138,6 +140,13 @@ class _Choice:
         tokens = [self._workload.token, *(pod.token for pod in self._pods)] if ours or self._is_unnamed_restart() else ()
         token = str(following(self._wanted_token, tokens))
         return Decision(self._task("rollout", needy, self._rolled_pods(), token=token))
+
+    def _only_old_sidecars_fail(self, needy: Sequence[PodFacts]) -> bool:
+        """Whether all pods of the present template that are not ready fail in what was injected: in containers that it does not name."""
+        spec = self._workload.template.get("spec") or {}
+        own = {item["name"] for key in ("initContainers", "containers") for item in spec.get(key) or ()}
+        unready = [pod for pod in self._pods if not pod.ready and self._may_be_of_template(pod)]
+        return bool(unready) and all(pod in needy and pod.failing and own.isdisjoint(pod.failing) for pod in unready)
 
     def _is_ours(self) -> bool:
         """Whether the template asks already for what is wanted."""
@@ -199,8 +208,11 @@ class _Choice:
         return Decision(None, (leftover(code, self._workload.ref, len(needy)),))
 
     def _wait(self, needy: Sequence[PodFacts]) -> Task:
-        token = self._workload.token if self._rolls and self._is_ours() else ""
-        return self._task("wait", needy, len(needy), token=token)
+        if not self._rolls or not self._is_ours():
+            return self._task("wait", needy, len(needy))
+        given_up = self._workload.rollout.state == "failed"
+        failing = given_up or any(pod.failing and self._may_be_of_template(pod) for pod in self._pods)
+        return replace(self._task("wait", needy, len(needy), token=self._workload.token), failing=failing)
 
     def _task(self, way: Way, needy: Sequence[PodFacts], pods: int, token: str = "", stale: tuple[str, ...] = ()) -> Task:
         workload = self._workload

@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import TOKEN, ControllerRef, Verdict
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_facts import is_over, is_ready, pod_facts
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_facts import (
+    failing_containers,
+    is_over,
+    is_ready,
+    pod_facts,
+)
 
 STALE = Verdict("stale", "old")
 
@@ -96,6 +101,32 @@ def test_pods_of_one_owner_share_its_reference() -> None:
 )
 def test_ready_is_the_whole_of_it(status: dict[str, Any], ready: bool) -> None:
     assert is_ready(pod(status)) is ready
+
+
+def container(name: str, *, ready: bool = False, restarts: int = 0, **state: Any) -> dict[str, Any]:
+    return {"name": name, "ready": ready, "restartCount": restarts, "state": state}
+
+
+@pytest.mark.parametrize(
+    ("container", "fails"),
+    [
+        (container("app", waiting={"reason": "ImagePullBackOff"}), True),
+        (container("app", restarts=3, waiting={"reason": "CrashLoopBackOff"}), True),
+        (container("app", restarts=3, running={}), True),
+        (container("app", terminated={"exitCode": 1}), True),
+        (container("app", terminated={"exitCode": 0}), False),
+        (container("app", waiting={"reason": "PodInitializing"}), False),
+        (container("app", waiting={"reason": "ContainerCreating"}), False),
+        (container("app", waiting={}), False),
+        (container("app", running={}), False),
+        (container("app", ready=True, restarts=3, running={}), False),
+    ],
+)
+def test_which_containers_do_not_come_up(container: dict[str, Any], fails: bool) -> None:
+    status = {"containerStatuses": [{"name": "other", "ready": True}, container], "initContainerStatuses": None}
+    assert failing_containers(pod(status)) == (("app",) if fails else ())
+    assert failing_containers(pod({"initContainerStatuses": [container]})) == (("app",) if fails else ())
+    assert pod_facts(pod(status), STALE).failing == (("app",) if fails else ())
 
 
 def test_what_is_over() -> None:

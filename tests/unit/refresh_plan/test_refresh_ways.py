@@ -258,6 +258,41 @@ def test_a_failed_rollout_of_somebody_else_is_left_although_its_own_pods_are_sta
     assert (decision.task, codes(decision)) == (None, [("rollout-failed", 2)])
 
 
+APP = {"metadata": {"namespace": "shop"}, "spec": {"containers": [{"name": "app"}], "initContainers": [{"name": "migrate"}]}}
+
+
+@pytest.mark.parametrize(
+    ("failing", "way"),
+    [(("sidecar",), "rollout"), (("osm-init",), "rollout"), (("sidecar", "app"), ""), (("migrate",), ""), ((), "")],
+)
+def test_a_failed_rollout_of_somebody_else_is_refreshed_when_only_its_old_sidecar_fails(failing: tuple[str, ...], way: str) -> None:
+    web = a_workload(rollout=NEVER, template=APP)
+    decision = decided(web, a_pod("stale", 0, web, ready=False, failing=failing), a_pod("stale", 1, web, revision=OLD))
+    assert (decision.task.way if decision.task else "") == way
+    assert codes(decision) == ([] if way else [("rollout-failed", 2)])
+
+
+def test_every_new_pod_of_a_failed_rollout_must_fail_for_want_of_a_sidecar() -> None:
+    web = a_workload(rollout=NEVER, template=APP)
+    broken = a_pod("stale", 0, web, ready=False, failing=("sidecar",))
+    # This one has the sidecar of today already, and fails all the same.
+    right = a_pod("current", 1, web, ready=False, failing=("sidecar",))
+    assert codes(decided(web, broken, right)) == [("rollout-failed", 1)]
+
+
+@pytest.mark.parametrize("kind", ROLLING)
+def test_what_an_earlier_refresh_has_begun_and_does_not_come_up_is_waited_for_as_such(kind: Kind) -> None:
+    web = a_workload(kind=kind, token=A, rollout=WAITING)
+    old = a_pod("stale", 0, web, revision=OLD, token="")
+    starting = a_pod("current", 1, web, ready=False)
+    assert not task_of(decided(web, old, starting)).failing
+    assert task_of(decided(web, old, starting._replace(failing=("sidecar",)))).failing
+    # One of the earlier template says nothing about it.
+    assert not task_of(decided(web, old._replace(ready=False, failing=("app",)), starting)).failing
+    assert task_of(decided(web._replace(rollout=NEVER), old, starting)).failing
+    assert not task_of(decided(web._replace(rollout=WAITING, token=""), old)).failing
+
+
 def test_a_failed_rollout_of_an_earlier_refresh_is_followed_by_one_with_the_sidecar_of_today() -> None:
     web = a_workload(rollout=NEVER, token=B)
     task = task_of(decided(web, a_pod("stale", 0, web), a_pod("stale", 1, web, revision=OLD, token="")))

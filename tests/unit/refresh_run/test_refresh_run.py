@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, cast
 
@@ -402,6 +403,31 @@ def test_what_was_begun_before_and_got_no_sidecar_keeps_others_from_that(cluster
     assert done.ends == ["failed", "not_run", "not_run"]
     assert set(done.codes.values()) == {"created-without-sidecar", "max-failures"}
     assert not cluster.writes
+
+
+def test_what_an_earlier_run_has_broken_counts_as_a_failure_of_this_one(cluster: SimulatedCluster) -> None:
+    broken = replace(under_way(cluster, "broken", "never-ready"), failing=True)
+    done = refresh(cluster, broken, *deployments(cluster, 3), stall_timeout=8)
+    assert done.ends == ["failed", "not_run", "not_run", "not_run"]
+    assert not cluster.writes
+    assert done.run.entries[1]["code"] == "max-failures"
+    assert "1 workload failed (1 of an earlier run), and max_failures is 1" in done.run.entries[1]["message"]
+    assert "nothing new is begun: 1 workload of an earlier run did not come up, and max_failures is 1" in done.progress.lines[1]
+
+
+def test_what_an_earlier_run_has_broken_leaves_room_for_other_failures(cluster: SimulatedCluster) -> None:
+    broken = replace(under_way(cluster, "broken", "never-ready"), failing=True)
+    done = refresh(cluster, broken, *deployments(cluster, 3), stall_timeout=8, max_failures=2)
+    assert done.ends == ["failed", "done", "done", "done"]
+
+
+def test_what_comes_up_after_all_lets_the_others_begin(cluster: SimulatedCluster) -> None:
+    cluster.start_seconds = 6
+    slow = replace(under_way(cluster, "slow"), failing=True)
+    begun = cluster.time
+    done = refresh(cluster, slow, *deployments(cluster, 2))
+    assert (done.ends, done.error) == (["unchanged", "done", "done"], None)
+    assert min(time for time, _verb, _name in cluster.writes) > begun + 6
 
 
 def given_up(cluster: SimulatedCluster, name: str) -> Callable[[], None]:
