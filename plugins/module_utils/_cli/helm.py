@@ -18,6 +18,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm_errors
     ChartNotFound,
     HelmError,
     HelmFailed,
+    ReleaseNotFound,
     error_of_failure,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.process import CommandFailed, CommandNotFound, Completed, run
@@ -185,6 +186,22 @@ class Helm:
         arguments += self._setting_back(server_side, deadline)
         what = f"Helm cannot roll back release {release} in {namespace} to revision {revision}"
         self._run(what, arguments, deadline, namespace=namespace)
+
+    def uninstall(self, release: str, namespace: str, *, deadline: Deadline, no_hooks: bool = True) -> bool:
+        """Delete a release's objects and all its revisions; return False when there was no release (any more).
+
+        Does not wait until the objects are gone: helm 3 does with ``--wait`` only, helm 4 waits for hooks only when that is not set.
+        With hooks, helm waits for them until the deadline. A release that a killed helm left ``uninstalling`` or ``pending`` is
+        uninstalled like any other, one that is ``uninstalled`` (``--keep-history``) is forgotten (helm pkg/action/uninstall.go).
+        Raises HelmFailed or CommandTimedOut; sending it again is safe.
+        """
+        arguments = ["uninstall", release, "--namespace", namespace, "--timeout", _duration(deadline)]
+        arguments += ["--no-hooks"] if no_hooks else []
+        try:
+            self._run(f"Helm cannot uninstall release {release} in {namespace}", arguments, deadline, namespace=namespace)
+        except ReleaseNotFound:
+            return False
+        return True
 
     def _setting_back(self, server_side: bool, deadline: Deadline) -> list[str]:
         """Return the option that makes server-side apply set back what others have set; it is refused for client-side apply."""

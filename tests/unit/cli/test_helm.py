@@ -105,6 +105,7 @@ def error_of(stderr: str) -> HelmError:
         ("Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress\n", helm_errors.ReleasePending),
         ('Error: UPGRADE FAILED: "absent" has no deployed releases\n', helm_errors.ReleaseNotFound),
         ("Error: release: not found\n", helm_errors.ReleaseNotFound),
+        ("Error: uninstall: Release not loaded: osm: release: not found\n", helm_errors.ReleaseNotFound),
         (IMMUTABLE, helm_errors.ImmutableField),
         (IMMUTABLE_4, helm_errors.ImmutableField),
         (CONFLICT, helm_errors.FieldConflict),
@@ -237,6 +238,18 @@ def test_what_others_set_is_set_back(recorded: Recorded, monkeypatch: pytest.Mon
     upgrade, rollback = (call["argv"] for call in recorded.calls if call["argv"][0] != "version")
     assert upgrade[12:] == more
     assert rollback[9:] == more
+
+
+def test_an_uninstallation_runs_no_hooks_and_waits_for_nothing(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert recorded.helm.uninstall("osm", "osm-system", deadline=Deadline(300)) is True
+    argv = recorded.calls[0]["argv"]
+    assert argv == ["uninstall", "osm", "--namespace", "osm-system", "--timeout", argv[5], "--no-hooks"]
+    monkeypatch.setenv("THEN", "sys.exit('Error: uninstall: Release not loaded: osm: release: not found')")
+    assert recorded.helm.uninstall("osm", "osm-system", deadline=Deadline(300), no_hooks=False) is False
+    assert "--no-hooks" not in recorded.calls[1]["argv"]
+    monkeypatch.setenv("THEN", "sys.exit('Error: failed to delete release: osm')")
+    with pytest.raises(HelmFailed, match="Helm cannot uninstall release osm in osm-system: failed to delete release: osm"):
+        recorded.helm.uninstall("osm", "osm-system", deadline=Deadline(300))
 
 
 def test_the_environment_leads_only_to_this_cluster(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
