@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -130,12 +130,19 @@ _value:
       description: Pods that the procedure does not replace, by reason, and what to do about them.
       type: list
       elements: dict
+    artefacts:
+      description: Everything of a mesh that is uninstalled, with what became of it and why. Where applying failed before it looked again,
+        what was planned.
+      type: list
+      elements: dict
 """
 
 # In check mode a planner sees this finding; for an apply it means a refusal before its first write.
 _NOT_PERMITTED = "apply-needs-permissions"
+_FATES = {"to_remove": "to remove", "gone": "gone", "kept": "kept", "failed": "not removed"}
 # Done, and to be done.
 _ENROLLED = {"present": ("enrolled", "to enrol"), "absent": ("taken out", "to take out")}
+_STALE = ("runs another sidecar than new pods would get", "run another sidecar than new pods would get")
 _STOPPING = ("unplanned", "refused", "failed")
 _NOT_REACHED = {"outcome": "not_reached", "changed": False, "after": "", "next": "run it again for this cluster"}
 
@@ -172,6 +179,7 @@ def _record(host: str, plan: Mapping[str, Any], apply: Mapping[str, Any], twins:
     at_rest = outcome in ("planned", "changed", "unchanged") or summary.get("refresh") == "failed"
     rollback = apply.get("rollback") or {}
     rolled_back_to = str(rollback.get("version") or "") if rollback.get("proven") else ""
+    artefacts = result.get("artefacts") or plan.get("artefacts") or []
     record = {
         "cluster": host,
         "outcome": outcome,
@@ -190,8 +198,10 @@ def _record(host: str, plan: Mapping[str, Any], apply: Mapping[str, Any], twins:
         "plan": plan.get("plan") or {},
         "rollback": rollback.get("steps") or [],
         **{key: result.get(key) or [] for key in ("steps", "findings", "refresh", "workloads", "leftovers")},
+        "artefacts": artefacts,
     }
-    return {**record, "what": _pods(summary, outcome) or _versions(record)}
+    what = _artefacts(artefacts) if "artefacts" in plan else _pods(summary, outcome) or _versions(record)
+    return {**record, "what": what}
 
 
 def _planned(plan: Mapping[str, Any], twins: list[str]) -> tuple[str, str, str]:
@@ -228,6 +238,14 @@ def _versions(record: Mapping[str, Any]) -> str:
     return f"{before} → {after}" if after and after != before else before
 
 
+def _artefacts(artefacts: list[Mapping[str, Any]]) -> str:
+    """For instance ``31 artefacts gone, 4 kept``."""
+    counts = Counter(artefact["outcome"] for artefact in artefacts)
+    first, *others = [(counts[outcome], fate) for outcome, fate in _FATES.items() if counts[outcome]] or [(0, "of a mesh")]
+    noun = "artefact" if first[0] == 1 else "artefacts"
+    return ", ".join([f"{first[0]} {noun} {first[1]}", *(f"{count} {fate}" for count, fate in others)])
+
+
 def _pods(summary: Mapping[str, Any], outcome: str) -> str:
     """What a procedure that replaces pods is about; empty for one that goes from one version to another."""
     if "before" in summary or "pods" not in summary:
@@ -248,8 +266,9 @@ def _line(record: Mapping[str, Any]) -> str:
     if record["reason"]:
         return f"{line}: {record['reason']}"
     if record["stale_pods"] and record["outcome"] != "planned":
-        pods = "1 pod still runs" if record["stale_pods"] == 1 else f"{record['stale_pods']} pods still run"
-        return f"{line}  ({pods} another sidecar than new pods would get)"
+        one, several = ("has a sidecar", "have a sidecar") if record["artefacts"] else _STALE
+        pods = f"1 pod still {one}" if record["stale_pods"] == 1 else f"{record['stale_pods']} pods still {several}"
+        return f"{line}  ({pods})"
     return line
 
 

@@ -19,6 +19,7 @@ description:
   - Turns the result of a module that carries out a procedure, for instance M(meshops.lifecycle.mesh_upgrade), into a list of lines.
   - They show the plan, or when it was applied what became of each step, and then what there is to know.
   - Of a refresh of sidecars they show the pods that are left, by reason.
+  - Of an uninstallation they show all that goes, and all that stays with the reason.
 options:
   _input:
     description: The registered result.
@@ -44,13 +45,19 @@ _value:
     - "mesh_upgrade osm-system/osm: nothing to do"
 """
 
+# What becomes of an artefact, in the order of the lines; why it is still there is what the reader must know.
+_FATES = {"failed": "not removed", "to_remove": "to remove", "kept": "kept", "gone": "gone"}
+_EXPLAINED = ("kept", "failed")
+_MOST_NAMES = 20
+
 
 def result_lines(result: Mapping[str, Any]) -> list[str]:
     """Lines for the plan or the steps of ``result``, then for its findings; findings of severity ``info`` are left to the report."""
     steps = result.get("steps") or []
     applied = any(step["outcome"] not in ("would_do", "not_run") for step in steps)
     lines = list(_steps(steps)) if applied else str(result.get("plan_table", "")).splitlines()
-    return [*lines, *_leftovers(result.get("leftovers") or []), *_findings(result.get("findings") or [])]
+    artefacts, leftovers, findings = (result.get(key) or [] for key in ("artefacts", "leftovers", "findings"))
+    return [*lines, *_artefacts(artefacts), *_leftovers(leftovers), *_findings(findings)]
 
 
 def _steps(steps: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -58,6 +65,17 @@ def _steps(steps: list[Mapping[str, Any]]) -> Iterator[str]:
     for step in steps:
         message = f"  {step['message']}" if step.get("message") else ""
         yield f"{step['outcome']:<9}  {step.get('duration') or 0:6.1f} s  {step['id']:<{width if message else 0}}{message}"
+
+
+def _artefacts(artefacts: list[Mapping[str, Any]]) -> Iterator[str]:
+    """For instance ``kept (2) osm-crd: CustomResourceDefinition a, b: not asked for``; those of one row, kind and fate together."""
+    groups: dict[tuple[str, str, str, str], list[str]] = {}
+    for artefact in sorted(artefacts, key=lambda each: list(_FATES).index(each["outcome"])):
+        about, why = artefact["object"], f": {artefact['why']}" if artefact["outcome"] in _EXPLAINED else ""
+        groups.setdefault((artefact["outcome"], artefact["what"], about["kind"], why), []).append(_place(about))
+    for (outcome, what, kind, why), names in groups.items():
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        yield f"{_FATES[outcome]} ({len(names)}) {what}: {kind} {', '.join(names[:_MOST_NAMES])}{more}{why}"
 
 
 def _leftovers(leftovers: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -79,8 +97,11 @@ def _object(finding: Mapping[str, Any]) -> str:
     about = finding.get("object") or {}
     if not about.get("name") or about["name"] in finding["what"]:
         return ""
-    place = f"{about['namespace']}/" if about.get("namespace") else ""
-    return f"{about.get('kind', '')} {place}{about['name']}: "
+    return f"{about.get('kind', '')} {_place(about)}: "
+
+
+def _place(about: Mapping[str, Any]) -> str:
+    return f"{about['namespace']}/{about['name']}" if about.get("namespace") else str(about["name"])
 
 
 class FilterModule:

@@ -102,6 +102,36 @@ def test_line_of_procedures_that_replace_pods(summary: dict[str, Any], done: dic
     assert record["line"] == line
 
 
+def artefact(outcome: str, name: str, what: str = "osm-crd", kind: str = "CustomResourceDefinition") -> dict[str, Any]:
+    """An artefact of a mesh that is uninstalled."""
+    about = {"kind": kind, "namespace": "", "name": name}
+    return {"what": what, "object": about, "outcome": outcome, "why": "not asked for", "found_by": "its name", "documented": True}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "what"),
+    [
+        ([artefact("to_remove", "a"), artefact("kept", "b")], None, "1 artefact to remove, 1 kept"),
+        (
+            [artefact("to_remove", "a")],
+            [artefact("gone", "a"), artefact("gone", "b"), artefact("failed", "c")],
+            "2 artefacts gone, 1 not removed",
+        ),
+        ([], None, "0 artefacts of a mesh"),
+        ([artefact("to_remove", "a")], [], "1 artefact to remove"),
+    ],
+)
+def test_what_an_uninstallation_is_about(before: list[Any], after: list[Any] | None, what: str) -> None:
+    numbers = {"pods": 12, "namespaces": 3}
+    record = only(planned(summary=numbers, artefacts=before), None if after is None else applied(summary=numbers, artefacts=after))
+    assert (record["what"], record["artefacts"]) == (what, after or before)
+
+
+def test_pods_that_an_uninstallation_leaves_are_told() -> None:
+    record = only(planned(artefacts=[]), applied(summary={"leftover_pods": 1}, artefacts=[artefact("gone", "a")]))
+    assert record["line"].endswith("(1 pod still has a sidecar)")
+
+
 def test_a_failure_that_wrote_something_is_a_change() -> None:
     record = only(planned(), {**applied(), **FAILED})
     assert (record["changed"], record["after"], record["next"]) == (True, "", "start it")
@@ -157,6 +187,17 @@ def test_pods_that_are_left_are_told_by_reason() -> None:
     left = {"code": "bare-pod", "reason": "nobody creates them again", "remedy": "do it", "pods": 3, "objects": ["Pod a/b"], "more": 2}
     assert result_lines(applied(leftovers=[left]))[1:] == [
         "left (3 pods): nobody creates them again: Pod a/b and 2 more. Remedy: do it",
+    ]
+
+
+def test_artefacts_are_told_by_what_becomes_of_them() -> None:
+    webhook = artefact("gone", "osm-webhook-osm", "mutating-webhook", "MutatingWebhookConfiguration")
+    secret = artefact("failed", "osm-ca-bundle", "ca-secret", "Secret")
+    many = [artefact("kept", f"crd-{number}") for number in range(21)]
+    assert result_lines(applied(artefacts=[webhook, *many, secret]))[1:] == [
+        "not removed (1) ca-secret: Secret osm-ca-bundle: not asked for",
+        f"kept (21) osm-crd: CustomResourceDefinition {', '.join(f'crd-{number}' for number in range(20))} and 1 more: not asked for",
+        "gone (1) mutating-webhook: MutatingWebhookConfiguration osm-webhook-osm",
     ]
 
 
