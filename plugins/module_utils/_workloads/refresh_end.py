@@ -122,6 +122,8 @@ def error_of(
         why = "; ".join(f"{_ref(entry)}: {entry['message']}" for entry in failed[:_NAMED])
         more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
         mesh = f"; {stop.what}" if stop is not None and stop.is_of_mesh else ""
+        if stop is not None and any(entry["code"] == "max-failures" for entry in entries):
+            more = f"{more}; nothing new was begun: {stop.what}"
         advice = [stop.next if mesh and stop is not None else "", *(str(entry["next"]) for entry in failed[:_NAMED])]
         return StepFailed(
             f"{_workloads(len(failed))} could not be refreshed",

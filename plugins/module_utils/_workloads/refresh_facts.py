@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.controllers import Owner
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import (
@@ -37,7 +38,7 @@ class Scope:
     ``namespaces`` are those in scope with their labels, ``pods`` their pods that have or would get a sidecar, or were restarted by a
     refresh before. ``owners`` and ``workloads`` (both by uid) are what those pods belong to that may have to be replaced or waited for.
     ``bare`` are raw pods by uid, only with ``recreate_bare_pods``. ``newest`` is the greatest creationTimestamp. ``unread`` are
-    permissions that lack.
+    permissions that lack, ``findings`` are about what was asked for.
     """
 
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Scope:
     newest: str = ""
     unread: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def controller_of(metadata: Mapping[str, Any]) -> ControllerRef | None:

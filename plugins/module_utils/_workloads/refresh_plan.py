@@ -58,7 +58,7 @@ def plan_refresh(scope: Scope, rules: SidecarRules, options: Options) -> Refresh
         tasks=tuple(tasks),
         leftovers=tuple(sorted(left, key=lambda item: (item.code, _place(item.object)))),
         refusals=scope.refusals,
-        findings=tuple(_findings(scope)),
+        findings=(*scope.findings, *_findings(scope), *_without_order(scope, tasks, options.ordered)),
         counts={
             "namespaces": len(scope.namespaces),
             "pods": in_mesh,
@@ -155,6 +155,20 @@ def rank(namespace: str, places: Sequence[Mapping[str, str]], ordered: Sequence[
         if any(labels.get(key) == value for labels in places) if equals else entry == namespace:
             return at
     return len(ordered)
+
+
+def _without_order(scope: Scope, tasks: Sequence[Task], ordered: Sequence[str]) -> Iterator[Finding]:
+    """Yield the labels in ``ordered`` that nothing to do has; names are looked at where all namespaces are known."""
+    for entry in ordered:
+        if "=" in entry and tasks and not any(_rank(task, scope, [entry]) == 0 for task in tasks):
+            yield Finding(
+                "info",
+                "matches-nothing",
+                ObjectRef("Option", "ordered"),
+                f"{entry} in ordered has no effect",
+                "no workload that is refreshed now has this label in its pod template, and none is in a namespace that has it",
+                "correct ordered if that is a surprise",
+            )
 
 
 def _place(ref: ObjectRef) -> tuple[str, str, str]:

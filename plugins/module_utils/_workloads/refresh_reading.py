@@ -28,7 +28,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refre
     Workload,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_facts import Scope, controller_of, is_over, pod_facts
-from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_namespaces import Namespaces, choose
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_namespaces import Namespaces, choose, namespace_findings
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_needs import Need, reason_to_replace
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_workload import REVISION, workload
 
@@ -85,6 +85,8 @@ class _Reading:
             self._read_pods_of(chosen.names)
         names = self._in_scope(chosen)
         self._pods = [pod for pod in self._pods if pod.namespace in names]
+        holding = {pod.namespace for pod in self._pods}
+        findings = namespace_findings(self._known, self._selected, holding, self._rules, self._options)
         self._read_owners()
         return Scope(
             namespaces={name: self._known[name]["metadata"].get("labels") or {} for name in sorted(names)},
@@ -94,6 +96,7 @@ class _Reading:
             bare={uid: pod for uid, pod in self._bare.items() if pod["metadata"]["namespace"] in names},
             newest=max((pod.created for pod in self._pods), default=""),
             unread=tuple(sorted(self._unread)),
+            findings=tuple(findings),
         )
 
     # Namespaces

@@ -271,6 +271,15 @@ def test_what_is_ordered_goes_first_and_the_rest_by_name() -> None:
     ]
 
 
+def test_a_label_that_nothing_has_is_told_when_something_is_ordered() -> None:
+    web = a_workload(labels={"tier": "front"})
+    ordered = Options(ordered=("tier=front", "tier=back", "team=a", "web"))
+    scope = a_scope([web], [a_pod("stale", 0, web)], namespaces={"shop": {"team": "a"}})
+    assert [item.what for item in plan_refresh(scope, RULES, ordered).findings] == ["tier=back in ordered has no effect"]
+    nothing = a_scope([web], [a_pod("current", 0, web)])
+    assert plan_refresh(nothing, RULES, ordered).findings == ()
+
+
 def test_counts_and_the_estimate() -> None:
     web = a_workload("web", counts=Replicas(150, 150, 150, 150))
     scope = a_scope([web], [a_pod("stale", 0, web), a_pod("current", 1, web), a_pod("outside", 2, web), a_pod("missing", 3)])

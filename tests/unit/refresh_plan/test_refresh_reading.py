@@ -159,6 +159,15 @@ def test_named_namespaces_are_listed_one_by_one(server: ScriptedServer) -> None:
     assert sorted(cluster.asked) == ["list namespaces", "list pods of shop", "list pods of stock"]
 
 
+def test_what_has_no_effect_is_told(server: ScriptedServer) -> None:
+    cluster = Cluster([namespace("shop", mesh="mesh"), namespace("stock"), namespace("mail"), pod("a", place="stock")])
+    options = Options(namespaces=("shop", "stock", "mail"), exclude_namespaces=("shopp",))
+    assert [(item.code, item.object.name) for item in read(server, cluster, options).findings] == [
+        ("namespace-not-in-mesh", "mail"),
+        ("matches-nothing", "exclude_namespaces"),
+    ]
+
+
 def test_selected_namespaces_and_pods(server: ScriptedServer) -> None:
     cluster = Cluster([namespace("shop", team="a"), namespace("stock"), pod("a", labels={"app": "x"}), pod("b"), pod("c", place="stock")])
     scope = read(server, cluster, Options(namespace_selector="team=a", selector="app=x"))
