@@ -86,7 +86,7 @@ class RemovalRules(OsmRules):
 
 
 def _secret_of(pod: Object, volume: str) -> str:
-    found = next((item for item in pod["spec"].get("volumes") or () if item["name"] == volume), {})
+    found: Object = next((item for item in pod["spec"].get("volumes") or () if item["name"] == volume), {})
     return str((found.get("secret") or {}).get("secretName") or "")
 
 
