@@ -25,6 +25,8 @@ CONNECT_SECONDS = 5.0
 _FIRST_DELAY, _LONGEST_DELAY = 0.25, 8.0
 # An address that never answered is more likely wrong than restarting; a webhook that is down stays down for a while.
 _PATIENCE_WITH_STRANGERS, _PATIENCE_WITH_WEBHOOKS = 3, 3
+# apiextensions-apiserver pkg/apiserver/conversion/webhook_converter.go
+_DEAD_CONVERSION = "conversion webhook for "
 
 
 def send(
@@ -80,6 +82,8 @@ def _may_repeat(error: KubeError, repeatable: bool, attempt: int) -> bool:
         return True
     if isinstance(error, AdmissionDenied):
         return error.unavailable and attempt < _PATIENCE_WITH_WEBHOOKS
+    if _DEAD_CONVERSION in error.message:
+        return repeatable and attempt < _PATIENCE_WITH_WEBHOOKS
     return repeatable and (error.status in (500, 502, 503, 504) or "etcdserver: leader changed" in error.message)
 
 

@@ -58,7 +58,7 @@ def survey(api: Api, *, mesh_name: str | None = None, data_plane: bool = True) -
     the family 4, and 2 for each Service outside the meshes that a webhook or CRD of the family refers to; one per 500 nodes when there is
     a mesh; those of a diagnosis for each mesh that is not ready. Raises KubeError.
     """
-    found = _Survey(api)
+    found = Survey(api)
     observed = found.read(mesh_name, data_plane=data_plane)
     return Surveyed(with_diagnosis(api, observed), found.room)
 
@@ -81,7 +81,7 @@ def with_diagnosis(api: Api, observed: Observed) -> Observed:
     return replace(observed, meshes=tuple(meshes), unknown=unknown)
 
 
-class _Survey(RoomDiscovery):
+class Survey(RoomDiscovery):
     """Reads webhooks without asking for labels, Secrets before pods, and leftovers together with the control planes' namespaces."""
 
     def __init__(self, api: Api) -> None:
@@ -133,13 +133,16 @@ class _Survey(RoomDiscovery):
     def _read_bootstrap_secrets(self) -> None:
         total = 0
         for item in self._api.list(SECRET, label_selector=FAMILY, metadata_only=True):
-            metadata = item["metadata"]
-            if metadata["name"].startswith(_SECRET_PREFIXES):
+            if item["metadata"]["name"].startswith(_SECRET_PREFIXES):
                 total += 1
-                # The controller makes the pod the owner, and then the garbage collector looks after the Secret.
-                if not metadata.get("ownerReferences"):
-                    self._unowned.append((metadata["namespace"], metadata["name"]))
+                self._see_bootstrap_secret(item)
         self._secrets = total
+
+    def _see_bootstrap_secret(self, item: dict[str, Any]) -> None:
+        metadata = item["metadata"]
+        # The controller makes the pod the owner, and then the garbage collector looks after the Secret.
+        if not metadata.get("ownerReferences"):
+            self._unowned.append((metadata["namespace"], metadata["name"]))
 
     def _count(self, pod: dict[str, Any]) -> None:
         super()._count(pod)
@@ -162,10 +165,15 @@ class _Survey(RoomDiscovery):
 
     def _read_hooks(self, kind: Kind, metadata_only: bool) -> None:
         def read() -> None:
-            found = map(hook_object, self._api.list(kind, label_selector=FAMILY, metadata_only=metadata_only))
-            self._hooks.extend(item for item in found if item is not None)
+            for item in self._api.list(kind, label_selector=FAMILY, metadata_only=metadata_only):
+                self._see_of_chart(kind, item)
 
         self._optional(f"{HOOKS} ({kind.kind})", read)
+
+    def _see_of_chart(self, _kind: Kind, item: dict[str, Any]) -> None:
+        found = hook_object(item)
+        if found is not None:
+            self._hooks.append(found)
 
     def _foreign_services(self) -> list[tuple[str, str]]:
         """Return the Services that are no control plane's, whose endpoints nobody else reads."""
