@@ -1,0 +1,284 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the reader of an uninstallation's plan should know, and what to know when it is done. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import PENDING
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Artefact, Inventory
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_choice import (
+    control_plane_goes,
+    home,
+    pods_with_sidecar,
+    removes_sidecars,
+    running,
+    sidecar_work,
+    wants_control_plane_gone,
+)
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_decision import (
+    DEFINITIONS,
+    WEBHOOKS,
+    decide,
+    is_dead,
+    objects_left,
+)
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_manifest import usable_release
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_traffic import traffic_findings
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_user_resources import USER_RESOURCE
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
+
+_MOST = 8
+
+
+def findings(inventory: Inventory) -> list[Finding]:
+    """Return what is to be known before the first write."""
+    return [
+        *_no_mesh(inventory),
+        *_managed(inventory),
+        *_unread(inventory),
+        *_sidecars_stay(inventory),
+        *_webhooks(inventory),
+        *traffic_findings(inventory),
+        *_release(inventory),
+        *_hooks(inventory),
+        *_namespace(inventory),
+        *_definitions(inventory),
+        *_orphans(inventory),
+        *_user_resources(inventory),
+    ]
+
+
+def notes(inventory: Inventory) -> list[Finding]:
+    """Return what is to be known about the outcome: pods that keep a sidecar of a mesh that is gone."""
+    pods = Counter(pod.namespace for pod in pods_with_sidecar(inventory))
+    if not pods or running(inventory) or inventory.subject is None:
+        return []
+    return [
+        Finding(
+            "warning",
+            "sidecars-without-control-plane",
+            _mesh(inventory),
+            f"{pods.total()} pods still have a sidecar and no control plane: {_names([*pods])}",
+            "their certificates expire (within 24 hours, as a rule) and they learn no new endpoint; then their calls fail",
+            "replace them: the result's leftovers say how; then run the same command again",
+        )
+    ]
+
+
+def _mesh(inventory: Inventory) -> ObjectRef:
+    subject = inventory.subject
+    return ObjectRef("Mesh", subject.name, subject.namespace) if subject is not None else ObjectRef("Mesh", inventory.request.mesh_name)
+
+
+def _no_mesh(inventory: Inventory) -> Iterator[Finding]:
+    if inventory.subject is None:
+        name = inventory.request.mesh_name or inventory.request.confirm
+        what = f"there is no mesh {name}" if name else "there is no mesh"
+        yield Finding(
+            "info", "no-mesh", _mesh(inventory), f"{what}, and nothing that one left behind", "there is nothing to uninstall", "nothing"
+        )
+
+
+def _managed(inventory: Inventory) -> Iterator[Finding]:
+    if inventory.request.managed and running(inventory):
+        yield Finding(
+            "info",
+            "managed-environment",
+            _mesh(inventory),
+            "the control plane and its namespace are left alone (managed: true)",
+            "its provider owns it, and would bring back what is removed here",
+            "remove it the provider's way, then run again for what is left",
+        )
+
+
+def _unread(inventory: Inventory) -> Iterator[Finding]:
+    for part, why in sorted({**inventory.observed.unknown, **inventory.unread}.items()):
+        yield Finding(
+            "warning",
+            "not-read",
+            ObjectRef("SelfSubjectAccessReview", part),
+            f"{part} could not be read: {why}",
+            "what of the mesh is there is neither removed nor proven to be gone",
+            "grant it (the planner ClusterRole of docs/rbac.md), then run again",
+        )
+
+
+def _sidecars_stay(inventory: Inventory) -> Iterator[Finding]:
+    """Pods that this run cannot replace: known before it begins, and again when all others are done."""
+    left = [item for item in (inventory.sidecars.leftovers if inventory.sidecars is not None else ()) if item.pods]
+    if not left or not removes_sidecars(inventory) or not sidecar_work(inventory):
+        return
+    stops = wants_control_plane_gone(inventory) and bool(running(inventory))
+    yield Finding(
+        "warning",
+        "sidecars-stay",
+        _mesh(inventory),
+        f"{sum(item.pods for item in left)} pods keep their sidecar: {_names([str(item.object) for item in left])}",
+        "this run cannot replace them; it does all others, and stops before the control plane if they still have one then"
+        if stops
+        else "this run cannot replace them",
+        "; ".join([*dict.fromkeys(item.remedy for item in left)][:_MOST]),
+    )
+
+
+def _webhooks(inventory: Inventory) -> Iterator[Finding]:
+    for item in inventory.artefacts:
+        if item.what in WEBHOOKS and item.owner == "named" and is_dead(item) and sidecar_work(inventory):
+            yield Finding(
+                "warning",
+                "webhook-dead",
+                item.ref,
+                "it fails closed and nothing answers it",
+                "no pod can be created in the namespaces that it selects, so nothing could be restarted there",
+                "nothing: it is deleted before the first restart",
+            )
+
+
+def _release(inventory: Inventory) -> Iterator[Finding]:
+    subject, release = inventory.subject, usable_release(inventory)
+    if subject is None or not control_plane_goes(inventory):
+        return
+    if release is not None and release.status in PENDING:
+        yield Finding(
+            "warning",
+            "release-pending",
+            ObjectRef("HelmRelease", release.name, release.namespace),
+            f"revision {release.revision} is {release.status}",
+            "another Helm operation may be at work, or was killed",
+            "make sure that nobody upgrades this mesh now",
+        )
+    if release is None and running(inventory):
+        yield Finding(
+            "info",
+            "release-missing",
+            _mesh(inventory),
+            "no Helm release of this mesh can be read",
+            "it was not installed by Helm, or its records are gone or damaged: its objects are deleted one by one",
+            "nothing; if a tool applies the rendered chart, stop it first",
+        )
+
+
+def _hooks(inventory: Inventory) -> Iterator[Finding]:
+    for item in inventory.artefacts:
+        if item.what == "hook" and item.owner == "named" and item.state.get("job") == "running" and decide(item, inventory).goes:
+            yield Finding(
+                "warning",
+                "hook-running",
+                item.ref,
+                "a hook of the chart runs, or hangs",
+                "somebody else's uninstallation or installation waits for it, maybe for ever; what it does is done here",
+                "nothing: it is ended first",
+            )
+
+
+def _namespace(inventory: Inventory) -> Iterator[Finding]:
+    request = inventory.request
+    asked = request.delete_namespace != "no" and "namespace" in request.parts
+    ref = ObjectRef("Namespace", home(inventory))
+    if inventory.namespace_terminating and not asked:
+        yield Finding(
+            "warning",
+            "namespace-terminating",
+            ref,
+            "it is being deleted, by somebody else",
+            "it ends when everything in it is gone; conversion webhooks of this mesh, which may hold it, are taken off by this run",
+            "delete_namespace: true waits for its end and says what holds it",
+        )
+    if asked and request.delete_namespace == "force" and inventory.content:
+        yield Finding(
+            "warning",
+            "namespace-content-lost",
+            ref,
+            f"{len(inventory.content)} objects in it are not of this mesh: {_names([str(item) for item in inventory.content])}",
+            "they are deleted with the namespace (delete_namespace: force)",
+            "save what is still needed first",
+        )
+
+
+def _definitions(inventory: Inventory) -> Iterator[Finding]:
+    found = [(item, decide(item, inventory)) for item in inventory.artefacts if item.what in DEFINITIONS]
+    shared = [item for item, decision in found if item.users and not decision.goes and item.owner == "shared"]
+    if shared:
+        users = sorted({user for item in shared for user in item.users})
+        yield Finding(
+            "info",
+            "definitions-shared",
+            shared[0].ref,
+            f"{len(shared)} definitions stay: {', '.join(users)} {'uses' if len(users) == 1 else 'use'} them as well",
+            "deleting a definition deletes all its objects, of every mesh",
+            "nothing; they can go with the last mesh",
+        )
+    free = [
+        item
+        for item, decision in found
+        if not decision.goes and item.owner != "other" and not item.users and not _is_asked(item, inventory)
+    ]
+    if free and inventory.subject is not None and "cluster_wide" in inventory.request.parts:
+        words = sorted({DEFINITIONS[item.what] for item in free})
+        yield Finding(
+            "info",
+            "definitions-unused",
+            free[0].ref,
+            f"{len(free)} definitions are used by no other mesh, and stay",
+            "nobody asked for them: deleting a definition deletes all its objects",
+            f"delete_cluster_wide_resources: [{', '.join(words)}] deletes those without objects",
+        )
+    for item, decision in found:
+        if decision.goes or item.users or item.owner == "other" or not _is_asked(item, inventory):
+            continue
+        left = objects_left(item, inventory)
+        if left is None or left:
+            yield Finding(
+                "warning",
+                "custom-resources-left" if left else "custom-resources-uncounted",
+                item.ref,
+                f"it stays: {decision.why}",
+                "deleting a definition deletes all its objects",
+                "look at them; delete_custom_resources: true deletes them, whoever made them",
+            )
+
+
+def _is_asked(item: Artefact, inventory: Inventory) -> bool:
+    return bool(inventory.request.cluster_wide & {DEFINITIONS[item.what], "all"})
+
+
+def _orphans(inventory: Inventory) -> Iterator[Finding]:
+    """What nobody claims is found, and offered."""
+    left = [
+        item
+        for item in inventory.artefacts
+        if item.owner in ("unclaimed", "shared") and not item.users and item.what not in DEFINITIONS and item.what != "custom-resources"
+    ]
+    left = [item for item in left if not decide(item, inventory).goes]
+    if left:
+        kinds = Counter(item.what for item in left)
+        described = ", ".join(f"{count} × {what}" for what, count in sorted(kinds.items()))
+        meshes = sorted({str(item.state["mesh"]) for item in left if item.state.get("mesh")})
+        named = f"; those of mesh {', '.join(meshes)} go with mesh_name" if meshes else ""
+        yield Finding(
+            "info",
+            "orphans-found",
+            left[0].ref,
+            f"{len(left)} things of the family have no mesh in this cluster: {described}",
+            "an uninstallation that did not end, or an upgrade, left them; they may hold up others",
+            f"delete_cluster_wide_resources: [orphans] removes what nobody claims{named}",
+        )
+
+
+def _user_resources(inventory: Inventory) -> Iterator[Finding]:
+    found = {item.ref for item in inventory.artefacts if item.what == USER_RESOURCE}
+    for item in inventory.request.user_resources:
+        ref = ObjectRef(item.kind.kind, item.name, item.namespace)
+        if ref not in found:
+            yield Finding("info", "user-resource-missing", ref, "it does not exist", "it is gone already, or its name is wrong", "nothing")
+
+
+def _names(found: Sequence[str]) -> str:
+    shown = ", ".join(found[:_MOST])
+    return f"{shown} and {len(found) - _MOST} more" if len(found) > _MOST else shown
