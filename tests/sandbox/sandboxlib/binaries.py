@@ -75,7 +75,8 @@ def _build(name: str, target: Path, position: str, later: int) -> None:
     scratch = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=target.parent))
     command = [str(go), "build", "-trimpath", "-buildvcs=false", "-ldflags", _link_flags(wanted), "-o", f"{scratch}/"]
     try:
-        _run([*command, *wanted.binaries.values()], name, position, later)
+        if wanted.binaries:
+            _run([*command, *wanted.binaries.values()], name, position, later)
         for binary_name, package in wanted.binaries.items():
             (scratch / _default_name(package)).rename(scratch / binary_name)
         for destination, source in wanted.files.items():
@@ -134,8 +135,8 @@ def _run(command: list[str], name: str, position: str, later: int) -> None:
 def _copy_yaml(go: Path, name: str, source: str, destination: Path) -> None:
     """Copy the YAML files of one directory of a module (``module path:directory``) beside the binaries."""
     module, _colon, inside = source.partition(":")
-    listed = subprocess.run(
-        [str(go), "list", "-m", "-f", "{{.Dir}}", module],
+    found = subprocess.run(
+        [str(go), "mod", "download", "-json", module],
         cwd=_pins(name),
         env=go_toolchain.environment(),
         stdin=subprocess.DEVNULL,
@@ -144,7 +145,7 @@ def _copy_yaml(go: Path, name: str, source: str, destination: Path) -> None:
         check=True,
     )
     destination.mkdir(parents=True)
-    for manifest in sorted((Path(listed.stdout.strip()) / inside).glob("*.yaml")):
+    for manifest in sorted((Path(json.loads(found.stdout)["Dir"]) / inside).glob("*.yaml")):
         if manifest.name != "kustomization.yaml":
             (destination / manifest.name).write_bytes(manifest.read_bytes())
 

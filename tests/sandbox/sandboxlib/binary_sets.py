@@ -26,7 +26,7 @@ ISTIO_VERSIONS = ("1.30.0", "1.31.0")
 class BinarySet:
     """``binaries`` maps the name a binary gets to its package; ``linked`` are the string variables set at link time
     (``-X``); ``files`` maps a directory of the output to a directory of a module whose YAML files it gets, as
-    ``module path:directory``; ``seconds`` is what a cold build took on two cores; ``pins`` is the directory of the
+    ``module path:directory`` (a set may be nothing but such files); ``seconds`` is what a cold build took on two cores; ``pins`` is the directory of the
     go.mod (default: called like the set)."""
 
     binaries: Mapping[str, str]
@@ -127,5 +127,17 @@ SETS: dict[str, BinarySet] = {
     },
 }
 
+# What a cluster with hosted clusters needs besides: the programs of etcd's image, of both generations (in 3.6 those of a
+# snapshot moved from etcdctl to etcdutl), and Cluster API's definitions.
+SETS |= {
+    "etcd-clients": BinarySet(
+        binaries={"etcdctl": "go.etcd.io/etcd/etcdctl/v3", "etcdutl": "go.etcd.io/etcd/etcdutl/v3"},
+        seconds=30,
+    ),
+    "etcd-clients-3.5": BinarySet(binaries={"etcdctl": "go.etcd.io/etcd/etcdctl/v3"}, seconds=50),
+    "cluster-api": BinarySet(binaries={}, seconds=5, files={"definitions": "sigs.k8s.io/cluster-api:config/crd/bases"}),
+}
+
 CLUSTER_SETS = ("etcd", "kubernetes", "kwok", "helm")
 API_ONLY_SETS = ("etcd", "kubernetes")
+HOSTED_SETS = ("etcd-clients", "etcd-clients-3.5", "cluster-api")
