@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -69,6 +69,7 @@ class MeshCluster:
     cluster: Cluster
     mesh: Mesh = MESH
     _states: KeptStates = field(init=False)
+    _state: Hashable = None
     _since: int = -1
 
     def __post_init__(self) -> None:
@@ -76,13 +77,26 @@ class MeshCluster:
 
     def reset(self, mesh: Mesh = MESH) -> Cluster:
         """Return the cluster with exactly this mesh, freshly installed; nothing is done when it is so and nobody wrote since."""
-        if self._since >= 0 and mesh == self.mesh and self._untouched():
+        return self._reset(mesh, mesh, lambda: self._build(mesh))
+
+    def reset_prepared(self, mesh: Mesh, name: str, prepare: Callable[[MeshCluster], None]) -> Cluster:
+        """Return the cluster with this mesh and what ``prepare`` has made of it, which is done once and kept as ``name``."""
+
+        def build() -> None:
+            self.reset(mesh)
+            prepare(self)
+            self._keep((mesh, name))
+
+        return self._reset((mesh, name), mesh, build)
+
+    def _reset(self, key: Hashable, mesh: Mesh, build: Callable[[], None]) -> Cluster:
+        if self._since >= 0 and key == self._state and self._untouched():
             return self.cluster
-        if mesh not in self._states:
-            self._build(mesh)
+        if key not in self._states:
+            build()
         elif self._since >= 0:
-            self._restore(mesh)
-        self.mesh, self._since = mesh, self.cluster.mark()
+            self._restore(key)
+        self.mesh, self._state, self._since = mesh, key, self.cluster.mark()
         return self.cluster
 
     def _untouched(self) -> bool:
@@ -107,14 +121,14 @@ class MeshCluster:
             self._keep(None)
         self.cluster.standin.start()
 
-    def _keep(self, mesh: Mesh | None) -> None:
-        self._states.keep(mesh)
-        if mesh is not None:
+    def _keep(self, key: Hashable) -> None:
+        self._states.keep(key)
+        if key is not None:
             self.cluster.standin.start()
 
-    def _restore(self, mesh: Mesh | None) -> None:
-        self._states.restore(mesh)
-        if mesh is not None:
+    def _restore(self, key: Hashable) -> None:
+        self._states.restore(key)
+        if key is not None:
             self.cluster.standin.start()
 
     # Working with it

@@ -34,15 +34,19 @@ CONFIG_APPLIER = (*CONFIG_PLANNER, "applier-mesh_config")
 UPGRADE_PLANNER = (*INFO, "planner-mesh_upgrade")
 UPGRADE_APPLIER = (*UPGRADE_PLANNER, "applier-mesh_upgrade")
 UPGRADE_BACK = (*UPGRADE_APPLIER, "applier-mesh_upgrade-definitions")
-# Of the modules that are run under their roles in test files of their own: test_mesh_namespace_rbac.py, test_mesh_preflight.py and
-# test_sidecar_refresh_rbac.py.
+# Of the modules that are run under their roles in test files of their own: test_mesh_namespace_rbac.py, test_mesh_preflight.py,
+# test_sidecar_refresh_rbac.py and test_mesh_uninstall_rbac.py.
 ELSEWHERE = (
     "planner-mesh_namespace",
     "applier-mesh_namespace",
     "planner-mesh_preflight",
     "planner-sidecar_refresh",
     "applier-sidecar_refresh",
+    "planner-mesh_uninstall",
+    "applier-mesh_uninstall",
 )
+# Where a role is bound, by how its name ends; all others are for the whole cluster.
+PLACES = {"namespace": NAMESPACE, "records": "default"}
 Rules = set[tuple[str, str, str]]
 
 
@@ -93,8 +97,8 @@ def user_with(cluster: Cluster, name: str, documents: list[dict[str, Any]]) -> s
     objects: list[dict[str, Any]] = []
     for role in documents:
         role_name = f"{role['metadata']['name']}-{name}"
-        binding = "RoleBinding" if role["metadata"]["name"].endswith("-namespace") else "ClusterRoleBinding"
-        place = {"namespace": NAMESPACE} if binding == "RoleBinding" else {}
+        bound_in = PLACES.get(role["metadata"]["name"].rpartition("-")[2])
+        binding, place = ("RoleBinding", {"namespace": bound_in}) if bound_in else ("ClusterRoleBinding", {})
         reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role_name}
         subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}
         objects.append({**role, "metadata": {"name": role_name}})

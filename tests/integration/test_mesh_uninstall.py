@@ -1,0 +1,178 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""mesh_uninstall on each member of the family, on several meshes in one cluster, and after others have tried.
+
+What is left, and that nothing of others is touched, is seen by listing the whole cluster before and after.
+"""
+
+from __future__ import annotations
+
+import pytest
+from cluster_look import Thing
+from failures import unchanged
+from mesh_clusters import MESH, Mesh, MeshCluster, eventually, told
+from uninstall_cases import (
+    EDGE,
+    EVERYTHING,
+    FSM,
+    OLDEST,
+    SECOND,
+    UPSTREAM,
+    Plane,
+    beside,
+    definitions,
+    done,
+    empty_namespace,
+    gone,
+    hook_image,
+    left,
+    names,
+    of_others,
+    outcomes,
+    planned,
+    reconciled,
+    sidecars,
+    stored_as_before,
+    uninstall,
+    uninstalled_by_helm,
+    untouched,
+    upgraded,
+    with_a_hook_that,
+)
+from uninstall_neighbours import Neighbours
+
+WEBHOOKS = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
+
+
+def test_a_live_mesh_goes_and_what_may_be_shared_stays_until_it_is_asked_for(mesh_cluster: MeshCluster) -> None:
+    """With the reconciler on, which brings back what is deleted too early. What was kept can be deleted when no mesh is left (T9)."""
+    cluster = mesh_cluster.reset(EDGE)
+    reconciled(mesh_cluster)
+    plane = Plane(mesh_cluster, EDGE).make()
+    others = Neighbours("live").make(cluster)
+    before, after = gone(mesh_cluster, EDGE, plane)
+    assert plane.sidecars() == [f"{plane.shop}/debug"], "a bare pod is only named"
+    kept = definitions(after) | empty_namespace("osm-system") | others.things
+    secret = next(thing for thing in after.of("secrets", plane.shop) if thing.name.startswith("sidecar-bootstrap"))
+    kept |= {Thing("pods", plane.shop, "debug"), secret}
+    kept |= set(after.of("deployments.apps", plane.opted) | after.of("replicasets.apps", plane.opted))
+    kept |= set(after.of("pods", plane.opted))
+    assert left(mesh_cluster, kept) == []
+    assert len(after.of("customresourcedefinitions.apiextensions.k8s.io").keys() & definitions(after)) >= 19
+    assert of_others(before, after, others, *plane.names) == []
+
+    before, after = gone(mesh_cluster, EDGE, plane, **EVERYTHING)
+    assert left(mesh_cluster, others.things) == []
+    assert of_others(before, after, others, *plane.names) == []
+    assert not cluster.api.exists("/api/v1/namespaces/osm-system")
+
+
+def test_the_oldest_with_its_conversion_webhook(mesh_cluster: MeshCluster) -> None:
+    """A live bootstrap of 1.1 would put the conversion back; with the conversion, the namespace would never end."""
+    cluster = mesh_cluster.reset(OLDEST)
+    stored_as_before(mesh_cluster)
+    plane = Plane(mesh_cluster, OLDEST).make()
+    others = Neighbours("oldest").make(cluster)
+    before, after = gone(mesh_cluster, OLDEST, plane, **EVERYTHING)
+    assert left(mesh_cluster, others.things) == []
+    assert of_others(before, after, others, *plane.names) == []
+
+
+def test_what_helm_leaves_of_a_mesh_that_was_upgraded(mesh_cluster: MeshCluster) -> None:
+    """The chart's cleanup hook looks for webhooks by the label of the version (T11): they stay, and refuse every pod."""
+    cluster = mesh_cluster.reset(OLDEST)
+    upgraded(mesh_cluster, "1.2.3")
+    plane = Plane(mesh_cluster, Mesh("1.2.3")).make()
+    uninstalled_by_helm(mesh_cluster, "--timeout", "60s")
+    assert [names(mesh_cluster, kind) for kind in WEBHOOKS] == [["osm-webhook-osm"], ["osm-validator-mesh-osm"]]
+    others = Neighbours("leaked").make(cluster)
+    before, after = gone(mesh_cluster, MESH, plane, **EVERYTHING)
+    assert left(mesh_cluster, others.things) == []
+    assert of_others(before, after, others, *plane.names) == []
+
+
+def test_upstream(mesh_cluster: MeshCluster) -> None:
+    cluster = mesh_cluster.reset(UPSTREAM)
+    plane = Plane(mesh_cluster, UPSTREAM).make()
+    others = Neighbours("upstream").make(cluster)
+    before, after = gone(mesh_cluster, UPSTREAM, plane, **EVERYTHING)
+    assert left(mesh_cluster, others.things) == []
+    assert of_others(before, after, others, *plane.names) == []
+
+
+def test_what_several_meshes_share_goes_with_the_last_of_them(mesh_cluster: MeshCluster) -> None:
+    """Two of osm-edge and one of FSM, taken out one after the other, each time with everything that may go."""
+    cluster = mesh_cluster.reset(EDGE)
+    beside(mesh_cluster, SECOND, FSM)
+    planes = {mesh: Plane(mesh_cluster, mesh, f"{mesh.name}-").make(bare=False) for mesh in (EDGE, SECOND, FSM)}
+    others = Neighbours("several").make(cluster)
+
+    before, after = gone(mesh_cluster, EDGE, planes[EDGE], **EVERYTHING)
+    assert not cluster.api.exists("/api/v1/namespaces/osm-system")
+    assert after.family() & before.family() >= definitions(before), "the other mesh of osm-edge uses all of them"
+    mine = set(planes[EDGE].names) | {"osm-system"}
+    theirs = {thing for thing in before.objects if thing.namespace not in mine and not _is_of(thing, EDGE)}
+    assert untouched(before, after, theirs - {Thing("namespaces", "", name) for name in mine}) == []
+
+    before, after = gone(mesh_cluster, SECOND, planes[SECOND], **EVERYTHING)
+    shared = definitions(before, ".smi-spec.io", ".flomesh.io")
+    assert untouched(before, after, shared) == [], "FSM uses them"
+    assert definitions(after, ".openservicemesh.io") == set()
+    theirs = {thing for thing in before.objects if thing.namespace in {"fsm-system", *planes[FSM].names}}
+    assert untouched(before, after, theirs - definitions(before, ".openservicemesh.io")) == []
+
+    before, after = gone(mesh_cluster, FSM, planes[FSM], **EVERYTHING)
+    assert left(mesh_cluster, others.things) == []
+    assert of_others(before, after, others, *planes[FSM].names) == []
+
+
+def _is_of(thing: Thing, mesh: Mesh) -> bool:
+    """Whether a cluster-wide object is called like one of a mesh that has this name and release."""
+    own = {mesh.release, f"osm-webhook-{mesh.name}", f"osm-validator-mesh-{mesh.name}"}
+    return not thing.namespace and thing.name in own
+
+
+@pytest.mark.parametrize("what", ["hangs", "fails"])
+def test_a_cleanup_hook_that(mesh_cluster: MeshCluster, what: str) -> None:
+    """The release is gone although its hook did nothing, so that nobody can uninstall it a second time."""
+    cluster = mesh_cluster.reset(MESH)
+    with_a_hook_that(mesh_cluster, what)
+    plane = Plane(mesh_cluster, MESH).make()
+    uninstalled_by_helm(mesh_cluster, "--timeout", "2s")
+    assert hook_image(mesh_cluster)
+    others = Neighbours(what).make(cluster)
+    # First without the namespace: what the hook should have deleted goes nevertheless.
+    before, after = gone(mesh_cluster, MESH, plane, bare_pods="recreate", edit_pod_templates=True)
+    assert left(mesh_cluster, definitions(after) | empty_namespace("osm-system") | others.things) == []
+    assert of_others(before, after, others, *plane.names) == []
+
+
+def test_uninstalled_by_hand_and_the_namespace_stuck_since_yesterday(mesh_cluster: MeshCluster) -> None:
+    """Without its hooks the conversion stays, so that a namespace with an object in an older version never ends."""
+    cluster = mesh_cluster.reset(OLDEST)
+    stored_as_before(mesh_cluster)
+    plane = Plane(mesh_cluster, OLDEST).make(bare=False)
+    uninstalled_by_helm(mesh_cluster, "--no-hooks")
+    cluster.kubectl("delete", "namespace", "osm-system", "--wait=false")
+    path = "/api/v1/namespaces/osm-system"
+
+    def stuck() -> bool:
+        conditions = mesh_cluster.get(path)["status"].get("conditions", [])
+        return any("conversion webhook" in item["message"] for item in conditions if item["status"] == "True")
+
+    eventually(stuck, "the namespace is not stuck", 60)
+    others = Neighbours("stuck").make(cluster)
+    plan = planned(mesh_cluster)["plan"]
+    # That it goes nobody asks: somebody has already deleted it.
+    result = done(uninstall(mesh_cluster, confirm="osm", expected_plan_id=plan["id"]))
+    assert outcomes(result)["strip_conversion:CustomResourceDefinition/meshconfigs.config.openservicemesh.io"] == "done"
+    eventually(lambda: not cluster.api.exists(path), "the namespace does not end", 60)
+    assert sidecars(cluster, plane.shop) == []
+    with unchanged(cluster):
+        again = uninstall(mesh_cluster, confirm="osm")
+    assert not again.get("failed"), told(again)
+    assert not again["changed"]
+    done(uninstall(mesh_cluster, mesh_name="osm", confirm="osm", **EVERYTHING))
+    assert left(mesh_cluster, others.things) == []

@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""mesh_uninstall under the ClusterRoles of docs/rbac: they are enough, and without one of their permissions nothing is written."""
+
+from __future__ import annotations
+
+import pytest
+from mesh_clusters import MeshCluster, told
+from test_rbac import roles, user_with, without
+from uninstall_cases import EVERYTHING, OLDEST, SEEN, all_at_once, done, left, planned, uninstall
+
+PLANNER = ("planner-mesh_info", "planner-mesh_info-cluster", "planner-sidecar_refresh", "planner-mesh_uninstall")
+APPLIER = (*PLANNER, "applier-sidecar_refresh", "applier-mesh_uninstall")
+WHOLE = {**EVERYTHING, "mesh_name": "osm"}
+
+
+@pytest.fixture
+def mesh(mesh_cluster: MeshCluster) -> MeshCluster:
+    """A mesh of 1.1 with everything that there can be of it."""
+    mesh_cluster.reset_prepared(OLDEST, "all at once", all_at_once)
+    return mesh_cluster
+
+
+def test_the_roles(mesh: MeshCluster) -> None:
+    """On one mesh: the planner sees what the administrator sees, who lacks one permission is refused, the applier ends it."""
+    wanted = planned(mesh, **WHOLE)["plan"]["id"]
+    kubeconfig = str(user_with(mesh.cluster, "uninstall-planner", roles(PLANNER)))
+    mark = mesh.cluster.mark()
+    result = uninstall(mesh, check=True, kubeconfig=kubeconfig, **WHOLE)
+    assert not result.get("failed"), told(result)
+    assert result["plan"]["id"] == wanted
+    assert "apply-needs-permissions" in [finding["code"] for finding in result["findings"]]
+    assert mesh.cluster.writes_since(mark, user="uninstall-planner") == []
+
+    for verb, resource in (
+        ("patch", "namespaces"),
+        ("patch", "customresourcedefinitions"),
+        ("delete", "mutatingwebhookconfigurations"),
+        ("delete", "traffictargets"),
+        ("create", "leases"),
+    ):
+        user = f"uninstall-no-{verb}-{resource}"
+        kubeconfig = str(user_with(mesh.cluster, user, without(roles(APPLIER), verb, resource)))
+        mark = mesh.cluster.mark()
+        result = uninstall(mesh, kubeconfig=kubeconfig, confirm="osm", **WHOLE)
+        assert result["failed"] is True
+        assert f"{verb} {resource}" in result["msg"]
+        assert mesh.cluster.writes_since(mark, user=user) == []
+
+    kubeconfig = str(user_with(mesh.cluster, "uninstall-applier", roles(APPLIER)))
+    done(uninstall(mesh, kubeconfig=kubeconfig, confirm="osm", expected_plan_id=wanted, **WHOLE))
+    assert left(mesh, SEEN.things) == []
+    again = uninstall(mesh, kubeconfig=kubeconfig, confirm="osm", **WHOLE)
+    assert not again.get("failed"), told(again)
+    assert not again["changed"]
