@@ -17,7 +17,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import DEPLOYMENT, NODE, POD, REPLICASET, Kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_deletion import Patience
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_finalizers import held, last_writer, sentence
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_finalizers import held, owner_of, sentence
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import StepFailed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -104,10 +104,9 @@ class StoppedPods:
         found = self._top(top)
         name = ObjectRef(found["kind"], found["metadata"]["name"], ref.namespace) if found is not None else top
         wanted = (found or {}).get("spec", {}).get("replicas")
-        by = last_writer(found) if found is not None else ""
+        by = owner_of(found, "spec", "replicas") if found is not None else ""
         return (
-            f"{ref} is not being deleted: {name} wants {wanted if wanted is not None else 'it'}"
-            + (f" (last written by {by})" if by else ""),
+            f"{ref} is not being deleted: {name} wants {wanted if wanted is not None else 'it'}" + (f" (set by {by})" if by else ""),
             f"stop whoever scales {name} up again (a GitOps controller, an autoscaler), and scale it to 0",
         )
 

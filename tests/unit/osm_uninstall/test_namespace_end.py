@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import CustomResource
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_finalizers import held, last_writer, sentence
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_finalizers import held, last_writer, owner_of, sentence
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_namespace_conditions import (
     Blocker,
     Surroundings,
@@ -51,7 +51,7 @@ def definition(name: str, service: tuple[str, str] = ("osm-system", "osm-bootstr
 
 
 def object_of(kind: str, name: str, *finalizers: str, deleted: bool = True) -> dict[str, Any]:
-    owned = {f'v:"{finalizer}"': {} for finalizer in finalizers}
+    owned: dict[str, Any] = {f'v:"{finalizer}"': {} for finalizer in finalizers}
     fields = [{"manager": "operator", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:metadata": {"f:finalizers": {".": {}, **owned}}}}]
     metadata: dict[str, Any] = {"name": name, "namespace": "osm-system", "finalizers": [*finalizers], "managedFields": fields}
     if deleted:
@@ -162,6 +162,9 @@ def test_who_wrote_last() -> None:
     item["metadata"]["managedFields"].append({"manager": "kubelet", "time": "2026-01-04T00:00:00Z", "subresource": "status"})
     assert last_writer(item) == "flux"
     assert last_writer({"metadata": {}}) == ""
+    item["metadata"]["managedFields"].append({"manager": "kubectl", "fieldsV1": {"f:spec": {"f:replicas": {}}}})
+    assert owner_of(item, "spec", "replicas") == "kubectl"
+    assert owner_of(item, "spec", "paused") == ""
 
 
 def test_many_things_are_cut() -> None:
