@@ -236,7 +236,7 @@ def test_templates_that_inject_by_themselves(plane: Plane) -> None:
     assert list(done.ends.items()) == [
         ("unenrol:Namespace/own", "done"),
         ("edit_template:StatefulSet/own/off", "done"),
-        ("rollout:Deployment/own/web", "done"),
+        ("edit_template:Deployment/own/web", "done"),
         ("edit_template:Deployment/own/api", "done"),
     ]
     assert has_no_sidecar(shop)

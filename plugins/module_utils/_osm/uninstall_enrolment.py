@@ -62,9 +62,8 @@ def twins(observed: Observed, subject: Subject) -> list[Mesh]:
 
 def other_meshes(observed: Observed, subject: Subject) -> list[Mesh]:
     """Return the control planes that are not the subject's."""
-    return [
-        mesh for mesh in observed.meshes if mesh is not subject.mesh and (mesh.namespace, mesh.name) != (subject.namespace, subject.name)
-    ]
+    own = (subject.namespace, subject.name, subject.product.name_prefix)
+    return [mesh for mesh in observed.meshes if mesh is not subject.mesh and (mesh.namespace, mesh.name, mesh.product.name_prefix) != own]
 
 
 def elsewhere(facts: NamespaceFacts, subject: Subject) -> str:

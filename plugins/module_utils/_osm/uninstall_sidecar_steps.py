@@ -156,7 +156,9 @@ def removal_tasks(inventory: Inventory) -> tuple[Task, ...]:
 def _edited(task: Task, template: Artefact | None) -> Task:
     if template is None or task.way not in ("rollout", "wait"):
         return task
-    return replace(task, drops=(str(template.state["annotation"]),)) if task.way == "rollout" else _edit_task(template)
+    if task.way == "wait":
+        return _edit_task(template)
+    return replace(task, id=step_id(EDIT, task.object), drops=(str(template.state["annotation"]),))
 
 
 def _edit_task(template: Artefact) -> Task:

@@ -147,7 +147,7 @@ class SidecarRemoval:
         if inventory is None or inventory.subject is None:
             raise RuntimeError("see() comes first")
         subject, items = inventory.subject, [self._items[step.id] for step in steps]
-        writes = NamespaceWrites(self._api, subject, is_last(inventory.observed, subject), items, guard, self._progress)
+        writes = NamespaceWrites(self._api, subject, items, guard, self._progress, last=is_last(inventory.observed, subject))
         outcomes, failure = self._replace_pods(inventory, subject, items, guard, writes)
         if not any(outcome.outcome == "not_run" for outcome in outcomes.values()):
             broken_off = self._finish(subject, items, guard, writes, outcomes)

@@ -34,10 +34,11 @@ class NamespaceWrites:
     """The writes of a removal that are no restarts, each made once, whoever asks first; usable from several threads.
 
     ``items`` are all steps of the phase in their order. After the work, ``outcomes`` has what became of each write by its step's id;
-    one that was never asked for is missing. ``failure`` is the first error of a namespace without workloads.
+    one that was never asked for is missing. ``failure`` is the first error of a namespace without workloads. ``last`` says that no other
+    mesh reads the keys of this one.
     """
 
-    def __init__(self, api: Api, subject: Subject, last: bool, items: Sequence[Item], guard: Guard, progress: Progress) -> None:
+    def __init__(self, api: Api, subject: Subject, items: Sequence[Item], guard: Guard, progress: Progress, *, last: bool) -> None:
         self.outcomes: dict[str, StepOutcome] = {}
         self.failure: LifecycleError | None = None
         self._api = api
