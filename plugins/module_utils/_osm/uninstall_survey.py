@@ -138,7 +138,7 @@ class UninstallSurvey(Survey):
         counts: dict[str, int | None] = {}
         uncounted: dict[str, str] = {}
         users: list[Thing] = []
-        reads = [partial(self._count, crd, counts, uncounted) for crd in counted]
+        reads = [partial(self._count_objects, crd, counts, uncounted) for crd in counted]
         reads += [partial(self._read_root_certificates, crd) for crd in crds if crd.kind == _ROOT_CERTIFICATE]
         reads += self._named_reads(subject) if subject is not None else []
         reads += [partial(self._read_named, users, each.kind, each.name, each.namespace) for each in request.user_resources]
@@ -175,7 +175,7 @@ class UninstallSurvey(Survey):
 
         self._optionally(f"{kind.plural}.{kind.group}", read)
 
-    def _count(self, crd: CustomResource, counts: dict[str, int | None], uncounted: dict[str, str]) -> None:
+    def _count_objects(self, crd: CustomResource, counts: dict[str, int | None], uncounted: dict[str, str]) -> None:
         try:
             counts[crd.name] = count(self._api, custom_resources(crd))
         except NotFound:
