@@ -10,10 +10,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Inventory
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_living import is_living, title
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import PodFacts
 
 _ALL = "all"
 _SYSTEM = ("kube-", "openshift-")
+# Name of the part that uninstall_contents leaves out when definitions may not be listed.
+_ALL_CUSTOM_RESOURCES = "custom resources"
 _ENDED = ("Succeeded", "Failed")
 
 
@@ -132,5 +135,11 @@ def deletes_namespace(inventory: Inventory) -> bool:
 def meshes_at_home(inventory: Inventory) -> list[str]:
     """Return the other meshes (``namespace/name``) whose control plane is in the same namespace."""
     place = home(inventory)
-    found = {f"{mesh.namespace}/{mesh.name}" for mesh in inventory.others if mesh.namespace == place}
-    return sorted(found)
+    return sorted(title(mesh) for mesh in inventory.others if mesh.namespace == place and is_living(mesh))
+
+
+def content_unread(inventory: Inventory) -> dict[str, str]:
+    """Return the parts of the namespace's content that could not be read, with the reason."""
+    mine = {part: why for part, why in inventory.unread.items() if part not in inventory.observed.unknown}
+    place = home(inventory)
+    return {part: why for part, why in mine.items() if part == _ALL_CUSTOM_RESOURCES or part.endswith(f" of {place}")}

@@ -20,13 +20,8 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_c
     sidecar_work,
     wants_control_plane_gone,
 )
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_decision import (
-    DEFINITIONS,
-    WEBHOOKS,
-    decide,
-    is_dead,
-    objects_left,
-)
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_definitions import DEFINITIONS, objects_left
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_fate import WEBHOOKS, decide, is_dead
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_manifest import usable_release
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_traffic import traffic_findings
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_user_resources import USER_RESOURCE

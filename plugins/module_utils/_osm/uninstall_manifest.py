@@ -42,7 +42,11 @@ class ReleaseContent:
 def usable_release(inventory: Inventory) -> Release | None:
     """Return the record that Helm can uninstall by; None when there is none, or when it cannot be read."""
     mesh = inventory.subject.mesh if inventory.subject is not None else None
-    return mesh.release if mesh is not None else None
+    release = mesh.release if mesh is not None else None
+    if release is None:
+        return None
+    ref = ObjectRef("HelmRelease", release.name, release.namespace)
+    return release if any(item.ref == ref and item.owner == "named" for item in inventory.artefacts) else None
 
 
 def release_ref(inventory: Inventory) -> ReleaseRef | None:

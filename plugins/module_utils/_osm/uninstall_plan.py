@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import DEPLOYMENT
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm import uninstall as phases
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Inventory
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_choice import control_plane_goes, running
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_decision import UNINSTALL, decide
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_decision import UNINSTALL
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_fate import decide
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_steps import step_for, stop_replica_set, stop_step
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step
 
 # In the order in which they are done; the steps of ``sidecars`` are in uninstall_sidecar_steps.
@@ -55,8 +58,11 @@ def _stops(phase: str, inventory: Inventory) -> Iterator[Step]:
     """Yield a step for each workload of the control plane that still wants pods."""
     if phase != phases.STOP or not control_plane_goes(inventory):
         return
+    # What another release says is its own is none of the mesh's, whatever it is called.
+    own = {item.ref for item in inventory.artefacts if item.owner == "named"}
     for deployment in running(inventory):
-        yield stop_step(deployment)
+        if ObjectRef(DEPLOYMENT.kind, deployment["metadata"]["name"], deployment["metadata"]["namespace"]) in own:
+            yield stop_step(deployment)
     for item in inventory.artefacts:
         if item.ref.kind == "ReplicaSet" and item.owner == "named" and item.state.get("replicas"):
             yield stop_replica_set(item)

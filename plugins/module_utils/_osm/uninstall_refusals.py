@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Inventory
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_choice import (
+    content_unread,
     control_plane_goes,
     control_plane_stays,
     home,
@@ -22,6 +23,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_c
     wants_control_plane_gone,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_manifest import release_content, release_ref
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_namespace import hidden_by_conversion
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_plan import all_steps
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_sidecar_steps import sidecar_steps
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_user_resources import USER_RESOURCE, obstacle
@@ -134,7 +136,8 @@ def _namespace(inventory: Inventory) -> Iterator[Refusal]:
 
 
 def _content(inventory: Inventory, ref: ObjectRef) -> Iterator[Refusal]:
-    unread = [f"{part}: {why}" for part, why in inventory.unread.items() if ref.name in part.split()]
+    hidden = hidden_by_conversion(inventory)
+    unread = [f"{part}: {why}" for part, why in content_unread(inventory).items() if part not in hidden]
     if inventory.request.delete_namespace == "force":
         if inventory.content and not _has_trace(inventory):
             what = f"nothing tells that mesh {inventory.request.mesh_name or inventory.request.confirm} was ever in namespace {ref.name}"

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Artefact, Inventory
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_decision import Decision, decide
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_decision import Decision
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_fate import decide
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_living import is_living, title
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_table import is_documented
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import StepOutcome
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_result import grouped
@@ -144,5 +146,5 @@ def summary(before: Inventory, after: Inventory, fates: Sequence[Fate], removed:
         "removed_pods": removed.counts.get("pods", 0),
         "leftover_pods": sum(item.pods for item in after.sidecars.leftovers) if after.sidecars is not None else 0,
         "pods_per_minute": removed.rate,
-        "remaining_meshes": sorted(f"{mesh.namespace}/{mesh.name}" for mesh in after.others),
+        "remaining_meshes": sorted(title(mesh) for mesh in after.others if is_living(mesh)),
     }

@@ -84,7 +84,7 @@ def _delete(item: Artefact, decision: Decision, _inventory: Inventory) -> Step:
         after={},
         uid=item.uid,
         resource_version=item.resource_version,
-        simulated="its objects cannot be counted before its conversion webhook is gone" if decision.after else "",
+        simulated="what it has cannot be read before a conversion webhook is gone" if decision.after else "",
         permissions=(Permission("delete", kind.group, kind.plural, place, ref.name),),
     )
 

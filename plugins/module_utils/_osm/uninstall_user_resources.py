@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Artefact, Inventory
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_choice import home, is_protected, is_system
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_living import is_living, title
 
 USER_RESOURCE = "user-resource"
 
@@ -53,7 +54,7 @@ def _of_another_mesh(item: Artefact, same: list[Artefact], inventory: Inventory)
             return f"it is not of this mesh: {other.found_by}"
     if item.ref.kind != "Namespace":
         return ""
-    beside = [f"{mesh.namespace}/{mesh.name}" for mesh in inventory.others if mesh.namespace == item.ref.name]
+    beside = [title(mesh) for mesh in inventory.others if mesh.namespace == item.ref.name and is_living(mesh)]
     return f"it holds the control plane of mesh {', '.join(beside)}" if beside else ""
 
 
