@@ -58,7 +58,8 @@ def test_of_two_meshes_one_has_to_be_named() -> None:
     assert [mesh["name"] for mesh in refused.value.details["meshes"]] == ["blue", "osm"]
     for request in ({"mesh_name": "blue"}, {"confirm": "blue"}, {"namespace": "blue"}):
         subject = cluster.subject(**request)
-        assert subject is not None and subject.namespace == "blue", request
+        assert subject is not None, request
+        assert subject.namespace == "blue", request
 
 
 def test_unknown_name_while_others_exist_is_refused_with_the_list() -> None:
