@@ -163,7 +163,7 @@ findings:
   elements: dict
 duration:
   description: Seconds that the module took.
-  returned: success
+  returned: always
   type: float
   sample: 0.41
 cluster:

@@ -431,7 +431,7 @@ summary:
   sample: {meshes: 1, errors: 0, warnings: 1, infos: 0}
 duration:
   description: Seconds that the module took.
-  returned: success
+  returned: always
   type: float
   sample: 0.61
 cluster:

@@ -207,7 +207,7 @@ refusals:
   elements: dict
 duration:
   description: Seconds that the module took.
-  returned: success
+  returned: always
   type: float
   sample: 0.41
 cluster:

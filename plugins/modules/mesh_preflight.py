@@ -214,7 +214,7 @@ denied_without_policies:
       services: [bookstore]
 duration:
   description: Seconds that the module took.
-  returned: when the namespaces were looked at
+  returned: always
   type: float
   sample: 0.72
 cluster:

@@ -293,7 +293,7 @@ rollback:
         message: accepted by the API server
 duration:
   description: Seconds that the module took.
-  returned: success
+  returned: always
   type: float
   sample: 21.4
 cluster:

@@ -275,7 +275,7 @@ findings:
   elements: dict
 duration:
   description: Seconds that the module took.
-  returned: success
+  returned: always
   type: float
   sample: 183.4
 cluster:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from importlib.util import find_spec
@@ -41,6 +42,7 @@ class LifecycleModule:
     """A module call: its options, its connection (made on first use) and its outcome."""
 
     def __init__(self, argument_spec: Mapping[str, Any], *, explicit: bool, supports_check_mode: bool = True, **constraints: Any) -> None:
+        self._started = time.monotonic()
         self._module = AnsibleModule(argument_spec=dict(argument_spec), supports_check_mode=supports_check_mode, **constraints)
         self._explicit = explicit
         # Of an error that does not know it: before a procedure, and in a module without one, nothing is written.
@@ -118,6 +120,7 @@ class LifecycleModule:
         """End the module with the whole story of ``error``."""
         told = {
             "changed": False,
+            "duration": round(time.monotonic() - self._started, 3),
             **error.details,
             "msg": str(error),
             "object": error.object.as_dict() if error.object is not None else None,

@@ -97,6 +97,7 @@ def test_a_failure_tells_the_whole_story(tmp_path: Path) -> None:
     assert result["msg"] == "It is refused: because"
     assert result["object"] == {"kind": "MeshConfig", "namespace": "osm-system", "name": "osm-mesh-config"}
     assert (result["why"], result["state"], result["next"], result["findings"]) == ("because", "untouched", "do this", [1])
+    assert isinstance(result["duration"], float)
     assert result["cluster"] == {"server": "", "uid": ""}
     assert "the-api-key" not in json.dumps(result)
 
