@@ -17,7 +17,13 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_p
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed, ReleaseRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Artefact, Owner, Subject
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_evidence import Thing, Traces
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_living import is_living, others_of, title, titles
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_living import (
+    is_living,
+    others_of,
+    product_of_app_name,
+    title,
+    titles,
+)
 
 _HOOK_SUFFIXES = ("-cleanup", "-preinstall")
 # What a chart names neither after its product nor after its release (osm-edge v1.1.0 and v1.3.9 charts/osm/templates).
@@ -106,30 +112,22 @@ class Claims:
         return Claim("named", "its name is one that the chart gives, and it is in the namespace of the control plane")
 
     def _by_labels(self, item: Thing) -> Claim:
-        alike = self.named_alike(item.instance, item.app_name)
-        marks = f"its labels name mesh {item.instance}" if item.instance else "its labels name the product, but no mesh"
-        here = [mesh for mesh in alike if item.namespace in ("", mesh.namespace)]
-        if self.is_subjects(item.instance, item.app_name) and self.subject is not None and item.namespace in ("", self.subject.namespace):
-            if not item.namespace and here:
-                return Claim("shared", f"{marks}, and so is called another mesh", titles(here))
-            if self._is_chart_name(item):
-                return Claim("named", f"{marks} and its name is one that the chart gives")
+        marks = f"its labels name mesh {item.instance}"
+        if not item.instance:
+            return Claim("other", "its labels name the product, but no mesh, as a chart's do")
+        if not _is_chart_name(item, self.subject if self.is_subjects(item.instance, item.app_name) else None):
             return Claim("other", f"{marks}, but no chart of the family makes an object of this name")
-        if here:
-            return Claim("other", marks, titles(here))
+        alike = [mesh for mesh in self.named_alike(item.instance, item.app_name) if item.namespace in ("", mesh.namespace)]
+        if self.is_subjects(item.instance, item.app_name) and self.subject is not None and item.namespace in ("", self.subject.namespace):
+            if not item.namespace and alike:
+                return Claim("shared", f"{marks}, and so is called another mesh", titles(alike))
+            return Claim("named", f"{marks}, and its name is one that the chart gives")
+        if alike:
+            return Claim("other", marks, titles(alike))
         mesh = next((mesh for mesh in self.others if mesh.name == item.instance and item.namespace == mesh.namespace), None)
         if mesh is not None:
             return self.of_mesh(mesh, "its labels are those")
-        return Claim("unclaimed", f"{marks}{', which has no control plane here' if item.instance else ''}")
-
-    def _is_chart_name(self, item: Thing) -> bool:
-        subject = self.subject
-        if subject is None:
-            return False
-        releases = {subject.name, *([subject.release.name] if subject.release is not None else [])}
-        made = {f"{release}{suffix}" for release in releases for suffix in _AFTER_RELEASE}
-        hook = bool(item.hook) and item.name.endswith(_HOOK_SUFFIXES)
-        return hook or item.name in made | _FIXED_NAMES or item.name.startswith(f"{subject.product.name_prefix}-")
+        return Claim("unclaimed", f"{marks}, which has no control plane here")
 
     def leads_to_subject(self, services: Iterable[tuple[str, str]]) -> bool:
         """Whether all of these Services (namespace, name) are of the subject's control plane; one at least."""
@@ -144,3 +142,16 @@ class Claims:
         """Return another mesh that one of these Services is of."""
         asked = {*services}
         return next((mesh for mesh in self.others if any((mesh.namespace, name) in asked for name in mesh.product.services)), None)
+
+
+def _is_chart_name(item: Thing, subject: Subject | None) -> bool:
+    """Whether a chart of the family gives this name: after its product, its release, or one of a few others."""
+    product = product_of_app_name(item.app_name)
+    if product is None:
+        return False
+    releases = {item.instance, *([item.release.name] if item.release is not None else [])}
+    if subject is not None and subject.release is not None:
+        releases.add(subject.release.name)
+    made = {f"{release}{suffix}" for release in releases for suffix in _AFTER_RELEASE}
+    hook = bool(item.hook) and item.name.endswith(_HOOK_SUFFIXES)
+    return hook or item.name in made | _FIXED_NAMES or item.name.startswith(f"{product.name_prefix}-")

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -104,7 +104,7 @@ class UninstallSurvey(Survey):
         found = self._api.raw_get("/apis").get("groups") or ()
         self._groups = {str(group["name"]): _versions(group) for group in found}
 
-    def _unlabelled_crd_reads(self, meshes: tuple[Mesh, ...]) -> list[Callable[[], None]]:
+    def _unlabelled_crd_reads(self, meshes: Iterable[Mesh]) -> list[Callable[[], None]]:
         """Read all that any version has and that a label does not tell; those of groups that do not exist cannot be there."""
         crds = self._evidence.crds
         if crds is None:

@@ -272,6 +272,13 @@ def test_a_dead_webhook_is_tried_three_times(server: ScriptedServer) -> None:
     assert len(server.requests) == 3
 
 
+def test_a_dead_conversion_webhook_is_tried_three_times(server: ScriptedServer) -> None:
+    server.answer = lambda request: failure(500, "InternalError", 'conversion webhook for a.io/v1, Kind=A failed: service "b" not found')
+    with pytest.raises(KubeError):
+        list(server.api().list(CONFIGMAP, "ns"))
+    assert len(server.requests) == 3
+
+
 def test_an_answer_that_is_not_json(server: ScriptedServer) -> None:
     server.script(Reply(body=b"<html>login</html>"))
     with pytest.raises(KubeError) as failed:
