@@ -22,7 +22,7 @@ Object = Mapping[str, Any]
 
 
 class EvictingAttempt(Attempt):
-    """Way evict. The next pod is evicted when the one before is gone and its replacement ready, with the right sidecar."""
+    """Way evict. The next pod is evicted when the one before is gone, and all that stay are ready, the new ones with the right sidecar."""
 
     def __init__(self, task: Task, tools: Tools) -> None:
         super().__init__(task, tools)
@@ -140,8 +140,16 @@ class EvictingAttempt(Attempt):
         while self._left:
             if self.stopped:
                 return self._stop()
-            name, uid = self._left.pop(0)
-            if uid in there and lives(there[uid]):
+            name, uid = self._left[0]
+            goes = uid in there and lives(there[uid])
+            unready = self._unready(own)
+            if goes and unready and is_ready(there[uid]):
+                # An earlier run may have left a pod that does not come up: no rolling update would take one more.
+                self.note(("unready", unready), now)
+                self.waits_for = f"not ready: {', '.join(unready)}"
+                return None
+            self._left.pop(0)
+            if goes:
                 self._next, self.writes = (name, uid), True
                 return None
         proof = prove(own, self.tools.rules, self.tools.state, lambda pod: True)
@@ -154,6 +162,11 @@ class EvictingAttempt(Attempt):
         if not self._count:
             return End("unchanged", "its pods were replaced meanwhile", pods=proof.pods)
         return End("done", f"{self._done} pods were evicted, their replacements are ready", pods=self._done)
+
+    def _unready(self, own: Sequence[Object]) -> list[str]:
+        """Return the names of pods that are to stay and serve nobody."""
+        going = {uid for _name, uid in self._left or ()}
+        return sorted(pod["metadata"]["name"] for pod in own if lives(pod) and pod["metadata"]["uid"] not in going and not is_ready(pod))
 
     def _stop(self) -> End:
         if not self.touched:

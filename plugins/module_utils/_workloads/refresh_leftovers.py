@@ -28,13 +28,17 @@ _TEXTS: dict[str, _Text] = {
         " that they have, with the sidecar of today",
     ),
     "job": _Text(
-        "they belong to a Job, which runs its pods to their end and cannot replace them",
-        "let the Job finish; if it cannot go on like this, delete it and create it again",
+        "they belong to a Job, which cannot replace them and runs until it ends",
+        "nothing is to be done: let it end; if it cannot go on like this, delete it and create it again",
     ),
-    "cron-job": _Text("they belong to a running Job of a CronJob", "nothing is to be done: the next run gets what it should have"),
+    "cron-job": _Text(
+        "they belong to a Job of a CronJob, which runs until it ends",
+        "nothing is to be done: the next run gets what it should have",
+    ),
     "bare-pod": _Text(
         "they have no controller that would create them again",
-        "delete each and create it again from its manifest, or run again with bare_pods: recreate",
+        "delete each and create it again from its manifest, or run again with bare_pods: recreate (roles: sidecar_refresh_bare_pods,"
+        " mesh_uninstall_bare_pods)",
     ),
     "bare-pod-unsafe": _Text(
         "they have no controller, and creating them again may lose something: {detail}",
@@ -42,7 +46,7 @@ _TEXTS: dict[str, _Text] = {
     ),
     "saved-pod": _Text(
         "an earlier run has evicted it and has not created it again; its copy is Secret {detail}",
-        "run again with bare_pods: recreate, which creates it from the copy",
+        "run again with bare_pods: recreate (roles: sidecar_refresh_bare_pods, mesh_uninstall_bare_pods), which creates it from the copy",
     ),
     "mirror-pod": _Text(
         "they are static pods: the kubelet runs them from a file on its node, and injection does not reach them",

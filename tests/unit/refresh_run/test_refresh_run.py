@@ -146,6 +146,22 @@ def test_only_the_stale_pods_of_a_workload_are_evicted(cluster: SimulatedCluster
     assert (done.ends, len(cluster.writes), done.run.counts["pods"]) == (["done"], 2, 2)
 
 
+def test_no_pod_is_evicted_while_one_that_an_earlier_run_has_replaced_does_not_come_up(cluster: SimulatedCluster) -> None:
+    made = cluster.workload(REPLICASET, "db", 3)
+    first = refresh(cluster, cluster.task(broken_from_now_on(made)), stall_timeout=10)
+    assert (first.ends, len(cluster.writes)) == (["failed"], 1)
+    cluster.writes.clear()
+    again = refresh(cluster, cluster.task(made), stall_timeout=10)
+    assert (again.ends, again.codes, cluster.writes) == (["failed"], {"db": "stalled"}, [])
+    assert sum(map(is_ready, cluster.pods("db"))) == 2
+
+
+def broken_from_now_on(made: Object) -> Object:
+    """Let new pods of a workload never become ready."""
+    made["spec"]["template"]["metadata"]["labels"]["behaviour"] = "never-ready"
+    return made
+
+
 def test_a_bare_pod_is_saved_evicted_and_created(cluster: SimulatedCluster) -> None:
     pod = cluster.bare_pod("tool")
     done = refresh(cluster, cluster.task(pod))
