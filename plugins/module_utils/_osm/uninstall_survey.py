@@ -138,7 +138,7 @@ class UninstallSurvey(Survey):
         counts: dict[str, int | None] = {}
         uncounted: dict[str, str] = {}
         users: list[Thing] = []
-        reads = [partial(self._count_objects, crd, counts, uncounted) for crd in counted]
+        reads: list[Callable[[], None]] = [partial(self._count_objects, crd, counts, uncounted) for crd in counted]
         reads += [partial(self._read_root_certificates, crd) for crd in crds if crd.kind == _ROOT_CERTIFICATE]
         reads += self._named_reads(subject) if subject is not None else []
         reads += [partial(self._read_named, users, each.kind, each.name, each.namespace) for each in request.user_resources]
