@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping
 from ansible_collections.meshops.lifecycle.plugins.module_utils._cli.helm import Helm
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import BUILT_IN, CRD, NAMESPACE, SECRET, Kind
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Inventory, Subject, UninstallRequest
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Inventory, Subject
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_choice import control_plane_goes
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_conversion import strip_conversion
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_custom_resources import (
     CustomResources,
+    cleanup_failure,
     held_objects,
     storage_kind,
 )
@@ -29,7 +31,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_d
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_finalizers import sentence
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_namespace_end import NamespaceEnd
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_release import ReleaseObject, still_there, uninstall_release
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_secrets import delete_secrets, unmounted
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_secrets import Meant, delete_secrets, meant, unmounted
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_stop import StoppedPods, stop_workload
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -38,7 +40,6 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.progr
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step
 
 _HOOKS = ("-cleanup", "-preinstall")
-_ORPHANS = frozenset({"orphans", "all"})
 _SETTLE_SECONDS = 60.0
 
 
@@ -59,17 +60,15 @@ class UninstallWriter:
         self._progress = progress
         self._patience = patience
         self._guard: Guard = _free
-        self._request = UninstallRequest()
+        self._inventory: Inventory | None = None
         self._subject: Subject | None = None
-        self._living: frozenset[str] = frozenset()
         self._kinds: dict[ObjectRef, Kind] = {}
         self._of_release: list[ReleaseObject] = []
 
     def see(self, inventory: Inventory) -> None:
         """Note what an inventory tells; the mesh stays known when less and less of it is left."""
-        self._request = inventory.request
+        self._inventory = inventory
         self._subject = inventory.subject or self._subject
-        self._living = frozenset(mesh.name for mesh in inventory.others)
         self._kinds.update({item.ref: item.kind for item in inventory.artefacts if item.kind.kind == item.ref.kind})
         self._kinds.update({ObjectRef(item.kind.kind, item.name, item.namespace): item.kind for item in inventory.request.user_resources})
 
@@ -107,17 +106,17 @@ class UninstallWriter:
         elif step.action == "delete_objects":
             CustomResources(self._api, step, self._progress).dry_run()
         elif step.action == "delete_secrets":
-            for name, uid in unmounted(self._api, ref.name, self._is_meant)[:1]:
+            for name, uid in unmounted(self._api, ref.name, self._meant(ref))[:1]:
                 self._api.delete(SECRET, name, ref.name, uid=uid, dry_run=True)
 
     def after_stop(self, guard: Guard) -> None:
         """Wait until the pods of the control plane and of its hooks are gone, so that nobody writes back what comes next.
 
-        Nothing is waited for when the control plane is not ours to stop. Raises StepFailed with what keeps them.
+        Nothing is waited for when the control plane stays. Raises StepFailed with what keeps them.
         """
         self._guard = guard
-        subject, request = self._subject, self._request
-        if subject is None or request.managed or "control_plane" not in request.parts:
+        subject, inventory = self._subject, self._inventory
+        if subject is None or not subject.namespace or inventory is None or not control_plane_goes(inventory):
             return
         release = subject.release.name if subject.release is not None else subject.name
         pods = StoppedPods(self._api, subject.namespace, subject.product.deployments, [f"{release}{suffix}" for suffix in _HOOKS])
@@ -151,7 +150,8 @@ class UninstallWriter:
 
         def explain() -> tuple[str, str]:
             found = [*held_objects(self._api, ref.name)]
-            return sentence(found), sentence(remedy for one in found for remedy in one.remedies)
+            told = sentence(found) or sentence(cleanup_failure(self._api, ref.name))
+            return told, sentence(remedy for one in found for remedy in one.remedies)
 
         wait_until_gone(self._api, CRD, ref, uid, Patience(self._deadline, self._patience), explain)
         return ""
@@ -168,14 +168,11 @@ class UninstallWriter:
 
     def _delete_secrets(self, step: Step) -> str:
         namespace = step.object.name
-        count = delete_secrets(self._api, namespace, unmounted(self._api, namespace, self._is_meant), self._guard)
+        count = delete_secrets(self._api, namespace, unmounted(self._api, namespace, self._meant(step.object)), self._guard)
         return f"{count} Secrets deleted"
 
-    def _is_meant(self, mesh_name: str) -> bool:
-        """Whether bootstrap Secrets of this mesh may go: it is the named one, or nobody's and those were asked for."""
-        if self._subject is not None and mesh_name == self._subject.name:
-            return True
-        return bool(self._request.cluster_wide & _ORPHANS) and mesh_name not in self._living
+    def _meant(self, namespace: ObjectRef) -> Meant:
+        return meant(self._inventory, namespace) if self._inventory is not None else Meant()
 
     def _delete_objects(self, step: Step) -> str:
         return CustomResources(self._api, step, self._progress).delete(self._deadline, self._patience, self._guard)

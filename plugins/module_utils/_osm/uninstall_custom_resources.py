@@ -62,7 +62,7 @@ class CustomResources:
                 return f"{len(self._deleted)} objects deleted"
             lowest = left.number if lowest < 0 else min(lowest, left.number)
             if not patience.left(lowest):
-                raise self._stuck(left)
+                raise self._stuck(left, patience.over)
             self._progress.line(f"custom_resources: {self._name}: {left.number} objects are going")
             deadline.sleep(_INTERVAL)
 
@@ -140,7 +140,7 @@ class CustomResources:
             pass
         return str(metadata["uid"])
 
-    def _stuck(self, left: _Left) -> StepFailed:
+    def _stuck(self, left: _Left, over: str) -> StepFailed:
         if left.held:
             what = f"{left.number} objects of {self._name} were deleted and do not go"
             why, first = sentence(left.held), left.held[0].ref
@@ -152,7 +152,7 @@ class CustomResources:
         return StepFailed(
             what,
             object=first,
-            why=why,
+            why=f"{why}; {over}",
             state=f"{len(self._deleted)} objects are deleted; the definition is kept, nothing that others hold is released by force",
             next=f"{remedy}; then run the same command again",
         )
@@ -180,3 +180,17 @@ def held_objects(api: Api, name: str, most: int = 20) -> Iterator[Held]:
             yield from filter(None, map(held, islice(quick.list(kind, metadata_only=True, limit=most), most)))
     except KubeError:
         return
+
+
+def cleanup_failure(api: Api, name: str) -> Iterator[str]:
+    """Yield why the API server cannot delete the objects of a definition that is being deleted, when it says so.
+
+    Source: kubernetes apiextensions-apiserver pkg/controller/finalizer/crd_finalizer.go (condition ``Terminating``).
+    """
+    try:
+        definition = api.within(10.0).get_or_none(CRD, name) or {}
+    except KubeError:
+        return
+    for condition in (definition.get("status") or {}).get("conditions") or ():
+        if condition["type"] == "Terminating" and condition.get("message"):
+            yield f"{condition.get('reason')}: {' '.join(condition['message'].split())[:500]}"

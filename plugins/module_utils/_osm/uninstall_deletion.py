@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Conflict
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Conflict, Forbidden
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import Kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_finalizers import held
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
@@ -38,6 +38,13 @@ class Patience:
             self._state = state
             self.renew()
         return not self._deadline.expired and time.monotonic() - self._since < self.seconds
+
+    @property
+    def over(self) -> str:
+        """Why there is no waiting any more, for the end of a sentence."""
+        if self._deadline.expired:
+            return f"the timeout of {self._deadline.seconds:g} s is over"
+        return f"nothing has changed for {self.seconds:g} s"
 
     def renew(self) -> None:
         """Begin anew: something was done that needs time."""
@@ -78,7 +85,11 @@ def wait_until_gone(
     ``explain`` returns (why, what to do) where the object's metadata does not tell all.
     """
     while True:
-        found = present(api, kind, ref)
+        try:
+            found = present(api, kind, ref)
+        except Forbidden:
+            # Who may delete need not be allowed to look; the proof reads lists.
+            return
         if found is None or found["metadata"]["uid"] != uid:
             return
         stuck = held(found)
@@ -88,7 +99,7 @@ def wait_until_gone(
             raise StepFailed(
                 f"{ref} was deleted and does not go",
                 object=ref,
-                why="; ".join(filter(None, (by, why))),
+                why="; ".join(filter(None, (by, why, patience.over))),
                 state="it is marked for deletion and goes as soon as nothing holds it; nothing that others hold is released by force",
                 next="; ".join(filter(None, (*(stuck.remedies if stuck else ()), remedy, "then run the same command again"))),
             )

@@ -63,7 +63,7 @@ class NamespaceEnd:
                 patience.renew()
             state = true_conditions(namespace)
             if not patience.left(state):
-                raise self._stuck(namespace)
+                raise self._stuck(namespace, patience.over)
             left = remaining(namespace)
             told = ", ".join(f"{count} {resource}" for resource, count in islice(left.items(), 3))
             self._progress.line(f"namespace: waiting for {self._name} to go" + (f": {told} left" if told else ""))
@@ -89,12 +89,12 @@ class NamespaceEnd:
 
     # Telling why
 
-    def _stuck(self, namespace: Object) -> StepFailed:
+    def _stuck(self, namespace: Object, over: str) -> StepFailed:
         found = blockers(namespace, self._surroundings(namespace))
         return StepFailed(
             f"Namespace {self._name} stays in Terminating",
             object=ObjectRef("Namespace", self._name),
-            why=sentence(blocker.message for blocker in found),
+            why=f"{sentence(blocker.message for blocker in found)}; {over}",
             state=f"it is deleted since {namespace['metadata'].get('deletionTimestamp')} and goes as soon as nothing keeps it; "
             "nothing that others hold is released by force",
             next=f"{sentence(blocker.remedy for blocker in found)}; then run the same command again",

@@ -6,32 +6,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import POD, SECRET
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery import FAMILY
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.leftovers import mounted_secrets
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Inventory
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_fate import decide
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
 _PREFIXES = tuple(dict.fromkeys(product.bootstrap_secret_prefix for product in PRODUCTS))
 _INSTANCE = "app.kubernetes.io/instance"
 _CHUNK = 100
 
 
-def unmounted(api: Api, namespace: str, is_meant: Callable[[str], bool]) -> list[tuple[str, str]]:
-    """Return (name, uid) of the bootstrap Secrets of a namespace that no pod mounts.
+class Meant(NamedTuple):
+    """The meshes whose bootstrap Secrets go from a namespace: all of them, or (of meshes that are gone) only those that no pod owns."""
 
-    ``is_meant`` answers for the name of a mesh, which is their label ``app.kubernetes.io/instance`` (osm-edge v1.3.9
-    pkg/injector/patch.go). Secrets are read before pods: an injector makes the Secret first.
+    whole: frozenset[str] = frozenset()
+    orphaned: frozenset[str] = frozenset()
+
+    def includes(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether a Secret with this metadata may go, as far as its mesh is asked."""
+        mesh_name = (metadata.get("labels") or {}).get(_INSTANCE, "")
+        return mesh_name in self.whole or (mesh_name in self.orphaned and not metadata.get("ownerReferences"))
+
+
+def meant(inventory: Inventory, ref: ObjectRef) -> Meant:
+    """Return whose Secrets go from the namespace ``ref``, as the plan has decided; a name that also stands for what stays is left out."""
+    whole: set[str] = set()
+    orphaned: set[str] = set()
+    kept: set[str] = set()
+    for item in inventory.artefacts:
+        if (item.what, item.ref) == ("bootstrap-secrets", ref):
+            goes = decide(item, inventory).goes
+            (kept if not goes else whole if item.owner == "named" else orphaned).update(item.state.get("meshes") or ())
+    return Meant(frozenset(whole - kept), frozenset(orphaned - kept))
+
+
+def unmounted(api: Api, namespace: str, wanted: Meant) -> list[tuple[str, str]]:
+    """Return (name, uid) of the bootstrap Secrets of these meshes that no pod mounts; a pod that is going needs none any more.
+
+    Secrets are read before pods: an injector makes the Secret first (osm-edge v1.3.9 pkg/injector/patch.go).
     """
     secrets = [item["metadata"] for item in api.list(SECRET, namespace, label_selector=FAMILY, metadata_only=True)]
-    mounted = {name for pod in api.list(POD, namespace) for dummy, name in mounted_secrets(pod)}
-    return [
-        (item["name"], item["uid"])
-        for item in secrets
-        if item["name"].startswith(_PREFIXES) and item["name"] not in mounted and is_meant((item.get("labels") or {}).get(_INSTANCE, ""))
-    ]
+    staying = (pod for pod in api.list(POD, namespace) if not pod["metadata"].get("deletionTimestamp"))
+    mounted = {name for pod in staying for dummy, name in mounted_secrets(pod)}
+    candidates = (item for item in secrets if item["name"].startswith(_PREFIXES) and item["name"] not in mounted)
+    return [(item["name"], item["uid"]) for item in candidates if wanted.includes(item)]
 
 
 def delete_secrets(api: Api, namespace: str, found: Iterable[tuple[str, str]], guard: Callable[[], None]) -> int:

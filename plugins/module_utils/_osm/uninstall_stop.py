@@ -55,7 +55,7 @@ class StoppedPods:
         while pods := self._pods():
             patience.seconds = seconds + max(int(pod["metadata"].get("deletionGracePeriodSeconds") or 0) for pod in pods)
             if not patience.left(sorted(pod["metadata"]["uid"] for pod in pods)):
-                raise self._stuck(pods)
+                raise self._stuck(pods, patience.over)
             progress.line(f"conversion: waiting for {len(pods)} pods of the control plane to go")
             deadline.sleep(_INTERVAL)
 
@@ -70,13 +70,13 @@ class StoppedPods:
     def _is_one(self, labels: Mapping[str, str]) -> bool:
         return labels.get("app") in self._apps or any(labels.get(key) in self._jobs for key in _JOB_LABELS)
 
-    def _stuck(self, pods: list[Object]) -> StepFailed:
+    def _stuck(self, pods: list[Object], over: str) -> StepFailed:
         told = [*self._told(pods)]
         first = pods[0]["metadata"]
         return StepFailed(
             f"{len(pods)} pods of the control plane do not go",
             object=ObjectRef("Pod", first["name"], self._namespace),
-            why=sentence(why for why, dummy in told),
+            why=f"{sentence(why for why, dummy in told)}; {over}",
             state="the control plane is scaled to 0; while these pods run they may write definitions and webhooks again, "
             "so nothing else was removed",
             next=sentence([*(remedy for dummy, remedy in told), "then run the same command again"]),
