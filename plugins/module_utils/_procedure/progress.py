@@ -14,15 +14,20 @@ import os
 import time
 
 
+# Who waits tells it in a loop: the same line again is worth reading after so many seconds only.
+_REPEAT_SECONDS = 10.0
+
+
 class Progress:
     """Writer of ``progress.jsonl``; ``directory`` is the module's own temporary directory."""
 
     def __init__(self, directory: str = "") -> None:
         self._path = os.path.join(directory, "progress.jsonl") if directory else ""
+        self._last = ("", 0.0)
 
     def line(self, text: str) -> None:
         """Append ``text``, which must be built from step ids and counts only: values may be secret."""
-        if not self._path:
+        if not self._path or self._is_repeated(text):
             return
         record = json.dumps({"time": time.time(), "text": text}) + "\n"
         try:
@@ -34,3 +39,10 @@ class Progress:
                 os.close(descriptor)
         except OSError:
             self._path = ""
+
+    def _is_repeated(self, text: str) -> bool:
+        now, (last, since) = time.monotonic(), self._last
+        if text == last and now - since < _REPEAT_SECONDS:
+            return True
+        self._last = (text, now)
+        return False

@@ -61,6 +61,17 @@ def test_each_line_is_one_json_object(tmp_path: Path) -> None:
     assert before <= first["time"] <= time.time()
 
 
+def test_who_waits_is_not_told_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now: list[float] = []
+    monkeypatch.setattr(time, "monotonic", now.pop)
+    (tmp_path / "progress.jsonl").touch()
+    progress = Progress(str(tmp_path))
+    for seconds, text in ((0, "waiting"), (1, "waiting"), (9, "waiting"), (11, "waiting"), (12, "done"), (12, "waiting")):
+        now.append(100.0 + seconds)
+        progress.line(text)
+    assert lines_of(tmp_path) == ["waiting", "waiting", "done", "waiting"]
+
+
 def test_lines_of_several_threads_are_not_mixed(tmp_path: Path) -> None:
     (tmp_path / "progress.jsonl").touch()
     progress = Progress(str(tmp_path))
