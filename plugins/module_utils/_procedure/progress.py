@@ -13,7 +13,6 @@ import json
 import os
 import time
 
-
 # Who waits tells it in a loop: the same line again is worth reading after so many seconds only.
 _REPEAT_SECONDS = 10.0
 
