@@ -241,7 +241,9 @@ def _versions(record: Mapping[str, Any]) -> str:
 def _artefacts(artefacts: list[Mapping[str, Any]]) -> str:
     """For instance ``31 artefacts gone, 4 kept``."""
     counts = Counter(artefact["outcome"] for artefact in artefacts)
-    first, *others = [(counts[outcome], fate) for outcome, fate in _FATES.items() if counts[outcome]] or [(0, "of a mesh")]
+    if not counts:
+        return "nothing of a mesh"
+    first, *others = [(counts[outcome], fate) for outcome, fate in _FATES.items() if counts[outcome]]
     noun = "artefact" if first[0] == 1 else "artefacts"
     return ", ".join([f"{first[0]} {noun} {first[1]}", *(f"{count} {fate}" for count, fate in others)])
 

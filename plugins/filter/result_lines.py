@@ -72,10 +72,16 @@ def _artefacts(artefacts: list[Mapping[str, Any]]) -> Iterator[str]:
     groups: dict[tuple[str, str, str, str], list[str]] = {}
     for artefact in sorted(artefacts, key=lambda each: list(_FATES).index(each["outcome"])):
         about, why = artefact["object"], f": {artefact['why']}" if artefact["outcome"] in _EXPLAINED else ""
-        groups.setdefault((artefact["outcome"], artefact["what"], about["kind"], why), []).append(_place(about))
+        groups.setdefault((artefact["outcome"], artefact["what"], about["kind"], why), []).append(_place(about) + _count(artefact))
     for (outcome, what, kind, why), names in groups.items():
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         yield f"{_FATES[outcome]} ({len(names)}) {what}: {kind} {', '.join(names[:_MOST_NAMES])}{more}{why}"
+
+
+def _count(artefact: Mapping[str, Any]) -> str:
+    """How many objects are behind it (custom resources of a definition, Secrets of a namespace) when it is not just one: ``" (12)"``."""
+    count = artefact.get("count", 1)
+    return "" if count in (0, 1) else f" ({'not counted' if count is None else count})"
 
 
 def _leftovers(leftovers: list[Mapping[str, Any]]) -> Iterator[str]:

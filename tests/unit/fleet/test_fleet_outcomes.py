@@ -117,7 +117,7 @@ def artefact(outcome: str, name: str, what: str = "osm-crd", kind: str = "Custom
             [artefact("gone", "a"), artefact("gone", "b"), artefact("failed", "c")],
             "2 artefacts gone, 1 not removed",
         ),
-        ([], None, "0 artefacts of a mesh"),
+        ([], None, "nothing of a mesh"),
         ([artefact("to_remove", "a")], [], "1 artefact to remove"),
     ],
 )
@@ -194,10 +194,12 @@ def test_artefacts_are_told_by_what_becomes_of_them() -> None:
     webhook = artefact("gone", "osm-webhook-osm", "mutating-webhook", "MutatingWebhookConfiguration")
     secret = artefact("failed", "osm-ca-bundle", "ca-secret", "Secret")
     many = [artefact("kept", f"crd-{number}") for number in range(21)]
-    assert result_lines(applied(artefacts=[webhook, *many, secret]))[1:] == [
+    objects = [{**artefact("gone", name, "custom-resources"), "count": count} for name, count in (("a", 2), ("b", None), ("c", 0))]
+    assert result_lines(applied(artefacts=[webhook, *many, secret, *objects]))[1:] == [
         "not removed (1) ca-secret: Secret osm-ca-bundle: not asked for",
         f"kept (21) osm-crd: CustomResourceDefinition {', '.join(f'crd-{number}' for number in range(20))} and 1 more: not asked for",
         "gone (1) mutating-webhook: MutatingWebhookConfiguration osm-webhook-osm",
+        "gone (3) custom-resources: CustomResourceDefinition a (2), b (not counted), c",
     ]
 
 
