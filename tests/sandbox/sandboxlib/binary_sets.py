@@ -26,8 +26,8 @@ ISTIO_VERSIONS = ("1.30.0", "1.31.0")
 class BinarySet:
     """``binaries`` maps the name a binary gets to its package; ``linked`` are the string variables set at link time
     (``-X``); ``files`` maps a directory of the output to a directory of a module whose YAML files it gets, as
-    ``module path:directory`` (a set may be nothing but such files); ``seconds`` is what a cold build took on two cores; ``pins`` is the directory of the
-    go.mod (default: called like the set)."""
+    ``module path:directory`` (a set may be nothing but such files); ``seconds`` is what a cold build took on two cores;
+    ``pins`` is the directory of the go.mod (default: called like the set)."""
 
     binaries: Mapping[str, str]
     seconds: int

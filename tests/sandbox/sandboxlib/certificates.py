@@ -80,20 +80,21 @@ class Authority:
         """Certificate and key (PEM) of a client that the API server knows as ``user`` in ``groups``."""
         attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
         subject = x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, user)])
-        return self._sign(subject, [], ExtendedKeyUsageOID.CLIENT_AUTH)
+        return self._sign(subject, [], [ExtendedKeyUsageOID.CLIENT_AUTH])
 
-    def server(self, addresses: Sequence[str], names: Sequence[str]) -> tuple[bytes, bytes]:
-        """Certificate and key (PEM) of a server that is reached under these addresses and DNS names."""
+    def server(self, addresses: Sequence[str], names: Sequence[str], *, peer: bool = False) -> tuple[bytes, bytes]:
+        """Certificate and key (PEM) of a server that is reached under these addresses and DNS names; ``peer``: and a client of its like."""
         alternatives: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
         alternatives += [x509.DNSName(name) for name in names]
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-        return self._sign(subject, alternatives, ExtendedKeyUsageOID.SERVER_AUTH)
+        usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        return self._sign(subject, alternatives, usages if peer else usages[:1])
 
-    def _sign(self, subject: x509.Name, alternatives: list[x509.GeneralName], usage: x509.ObjectIdentifier) -> tuple[bytes, bytes]:
+    def _sign(self, subject: x509.Name, alternatives: list[x509.GeneralName], usages: list[x509.ObjectIdentifier]) -> tuple[bytes, bytes]:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
             _builder(subject, self._certificate.subject, key.public_key())
-            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             # Python 3.13 and newer want it (VERIFY_X509_STRICT).
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )

@@ -13,6 +13,8 @@ from .layout import Layout
 from .users import CONTROLLER_MANAGER, KWOK, SCHEDULER, kubeconfig_for
 
 API = ("etcd", "kube-apiserver")
+# On a node: it belongs to a member of a hosted cluster's etcd.
+MEMBER_LABEL = "sandbox.meshops/member"
 CONTROLLERS = ("kube-controller-manager", "kube-scheduler", "kwok")
 
 
@@ -99,7 +101,12 @@ def _emulation(layout: Layout) -> list[str]:
 def _kwok(layout: Layout) -> list[str]:
     return [
         f"--kubeconfig={kubeconfig_for(layout, KWOK)}",
-        "--manage-all-nodes",
+        # The nodes of real etcd members have a KWOK each, in whose file system their commands run.
+        *(
+            ["--manage-all-nodes=false", f"--manage-nodes-with-label-selector=!{MEMBER_LABEL}"]
+            if layout.options.hosted
+            else ["--manage-all-nodes"]
+        ),
         "--node-ip=127.0.0.1",
         # What nodes say their kubelet's port is; the stand-in answers there with logs, KWOK's own server elsewhere.
         f"--node-port={layout.kubelet_port}",

@@ -10,7 +10,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .binary_sets import API_ONLY_SETS, CLUSTER_SETS, ISTIO_VERSIONS, KUBERNETES_VERSION, OLDER_VERSIONS
+from .binary_sets import API_ONLY_SETS, CLUSTER_SETS, HOSTED_SETS, ISTIO_VERSIONS, KUBERNETES_VERSION, OLDER_VERSIONS
 from .errors import SandboxError
 
 _QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|[MGTPE]i?|Ki)?")
@@ -28,6 +28,7 @@ class Options:
     ``mesh`` is ``PRODUCT=VERSION`` such as "osm-edge=1.2.3"; its name and namespace are the product's own unless given.
     ``istio`` is a version of Istio; with ``istio_native_sidecars`` its proxies are init containers that go on running.
     ``pod_start_seconds`` is how long a pod takes to become ready (0: at once), for measurements that compare rollouts.
+    ``hosted`` makes it a management cluster: "-" for one without hosted clusters, or their names, as "prod,stage".
     ``node_cpu`` and ``node_memory`` are what each node has for pods, as quantities ("2", "4Gi"); by default there is room for all.
     """
 
@@ -43,6 +44,7 @@ class Options:
     node_memory: str = "4Ti"
     istio: str = ""
     istio_native_sidecars: bool = False
+    hosted: str = ""
 
     def __post_init__(self) -> None:
         name, namespace = _MESH_NAMES.get(self.mesh.partition("=")[0], _OTHER_MESH)
@@ -55,8 +57,10 @@ class Options:
                 raise SandboxError(f"--node-{name} {quantity}: this is no quantity such as 500m, 2 or 4Gi")
         if self.kubernetes_version not in KUBERNETES_VERSIONS:
             raise SandboxError(f"--kubernetes-version {self.kubernetes_version}: this sandbox can be {', '.join(KUBERNETES_VERSIONS)}")
-        if self.api_only and (self.mesh or self.apps or self.istio):
-            raise SandboxError("--api-only has no controllers and no nodes: --mesh, --istio and --apps need the full control plane")
+        if self.api_only and (self.mesh or self.apps or self.istio or self.hosted):
+            raise SandboxError(
+                "--api-only has no controllers and no nodes: --mesh, --istio, --hosted and --apps need the full control plane"
+            )
         if self.istio and self.istio not in ISTIO_VERSIONS:
             raise SandboxError(f"--istio {self.istio}: there is no such release here, only {', '.join(ISTIO_VERSIONS)}")
 
@@ -69,7 +73,8 @@ class Options:
     def binary_sets(self) -> tuple[str, ...]:
         older = (f"kube-apiserver-{self.older_version}",) if self.older_version else ()
         istio = (f"istio-{self.istio}",) if self.istio else ()
-        return (*(API_ONLY_SETS if self.api_only else CLUSTER_SETS), *older, *istio)
+        hosted = HOSTED_SETS if self.hosted else ()
+        return (*(API_ONLY_SETS if self.api_only else CLUSTER_SETS), *older, *istio, *hosted)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
