@@ -5,7 +5,8 @@
 """From what was read to a list of things, each with whose it is and how that is known. Pure.
 
 What stands for several objects: ``bootstrap-secrets`` and ``sidecar`` are one artefact for each namespace (and owner), ``custom-resources``
-one for each definition; their ``kind`` is that of the objects, their ``ref`` the Namespace or the CustomResourceDefinition.
+one for each definition; their ``kind`` is that of the objects, their ``ref`` the Namespace or the CustomResourceDefinition. The ``state``
+of a ``user-resource`` has ``release`` (``namespace/name``) when Helm made it.
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ def _enrolled(enrolled: tuple[Enrolled, ...], subject: Subject | None) -> Iterat
 
 def _user_resources(traces: Traces) -> Iterator[Artefact]:
     for item in traces.user_resources:
-        yield artefact(item, "user-resource", Claim("named", "user_resources names it"))
+        found = artefact(item, "user-resource", Claim("named", "user_resources names it"))
+        release = item.release
+        yield found._replace(state={"release": f"{release.namespace}/{release.name}"}) if release is not None else found
 
 
 def _namespace(claims: Claims) -> Iterator[Artefact]:

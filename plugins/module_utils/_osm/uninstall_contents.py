@@ -38,7 +38,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds impo
     STATEFULSET,
     Kind,
 )
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Artefact, Subject
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Artefact, Subject, UninstallRequest
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_evidence import BOOTSTRAP_SECRETS, Thing, thing
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
@@ -133,12 +133,29 @@ def _resources(api: Api, api_version: str) -> list[dict[str, Any]]:
         return []  # its last definition went meanwhile
 
 
-def content(held: Iterable[Thing], artefacts: Iterable[Artefact], subject: Subject) -> tuple[ObjectRef, ...]:
-    """Return the objects of the control plane's namespace that are neither the mesh's nor made by something that is listed as well."""
-    own = {item.ref for item in artefacts if item.owner == "named"}
-    everything = [*held]
+def content(held: Iterable[Thing], artefacts: Iterable[Artefact], subject: Subject, request: UninstallRequest) -> tuple[ObjectRef, ...]:
+    """Return the objects of the control plane's namespace that would be lost with it and that nobody asked to delete.
+
+    Left out are the mesh's own, what is made by something that is listed as well, and what the request deletes by itself: leftovers of
+    other meshes, and the objects of definitions that go.
+    """
+    found = [*artefacts]
+    leftovers = {"named", "unclaimed"} if _is_asked(request, "orphans") else {"named"}
+    own = {item.ref for item in found if item.owner in leftovers}
+    definitions = {item.ref.name for item in found if item.owner == "unclaimed" and _goes_with_objects(item, request)}
+    everything = [item for item in held if f"{item.kind.plural}.{item.kind.group}" not in definitions]
     listed = {item.uid for item in everything}
     return tuple(sorted(item.ref for item in everything if item.ref not in own and _counts(item, subject, listed)))
+
+
+def _is_asked(request: UninstallRequest, word: str) -> bool:
+    return "cluster_wide" in request.parts and bool(request.cluster_wide & {word, "all"})
+
+
+def _goes_with_objects(item: Artefact, request: UninstallRequest) -> bool:
+    """Whether a definition is deleted with whatever was made of it."""
+    word = {"osm-crd": "osm_crds", "smi-crd": "smi_crds"}.get(item.what, "")
+    return bool(word) and request.delete_custom_resources and _is_asked(request, word)
 
 
 def _counts(item: Thing, subject: Subject, listed: set[str]) -> bool:

@@ -49,7 +49,7 @@ def read_inventory(api: Api, request: UninstallRequest, record: Record | None) -
         enrolled=enrolled,
         scope=scope,
         sidecars=sidecars,
-        content=content(traces.held, artefacts, subject) if subject is not None else (),
+        content=content(traces.held, artefacts, subject, request) if subject is not None else (),
         namespace_exists=facts is not None,
         namespace_terminating=facts is not None and facts.terminating,
         unread={**observed.unknown, **reading.unread},

@@ -132,14 +132,13 @@ def _of_traces(
 
 
 def _is_for_the_namespace(observed: Observed, request: UninstallRequest) -> bool:
-    """Whether what is wanted is the namespace of a mesh that left nothing else: one that is named, without a mesh, and empty or ending.
+    """Whether what is wanted is the namespace of a mesh that left nothing else: one that is named, and without a mesh.
 
-    Without any trace of a mesh nobody can tell a mistaken name from the right one, so ``force`` is not enough.
+    A mistaken name is told from the right one by what the namespace holds, and that is judged later.
     """
-    facts = observed.namespaces.get(request.namespace)
-    if facts is None or request.delete_namespace == "no" or matching(observed, None, request.namespace):
+    if request.delete_namespace == "no" or request.namespace not in observed.namespaces:
         return False
-    return request.delete_namespace == "empty" or facts.terminating
+    return not matching(observed, None, request.namespace)
 
 
 def _traces_of(observed: Observed, traces: Traces, name: str) -> Iterator[_Trace]:

@@ -147,8 +147,9 @@ class UninstallSurvey(Survey):
         return replace(self.traces(), counts=counts, uncounted=uncounted, user_resources=tuple(users), held=held)
 
     def _contents(self, observed: Observed, subject: Subject) -> tuple[Thing, ...]:
-        if subject.namespace not in observed.namespaces:
-            return ()
+        facts = observed.namespaces.get(subject.namespace)
+        if facts is None or facts.terminating:
+            return ()  # of what is being deleted already nothing can be kept
         held, unread = read_contents(self._api, subject.namespace, self._groups)
         self.unread.update(unread)
         return held

@@ -29,12 +29,12 @@ GATEWAY_API = "gateways.gateway.networking.k8s.io"
 FLOMESH = ("globaltrafficpolicies.flomesh.io", "serviceexports.flomesh.io", "serviceimports.flomesh.io")
 
 
-def with_fsm() -> Cluster:
-    """FSM 1.5 as it labels everything, the Gateway API's definitions included."""
+def with_fsm(version: str = "1.5.1") -> Cluster:
+    """FSM as it labels everything, the Gateway API's definitions included."""
     names = ("meshconfigs.config.flomesh.io", "plugins.plugin.flomesh.io", "serviceexports.multicluster.flomesh.io", GATEWAY_API)
     own = [crd(name, "v1alpha3", labels={"app.kubernetes.io/name": "flomesh.io"}) for name in names]
     found = evidence(
-        deployments=[deployment(name, "1.5.1", product=FSM, mesh="fsm", namespace="fsm-system") for name in FSM.deployments],
+        deployments=[deployment(name, version, product=FSM, mesh="fsm", namespace="fsm-system") for name in FSM.deployments],
         mesh_configs=[mesh_config({}, place="fsm-system", product=FSM)],
         definitions=own,
     )
@@ -156,8 +156,9 @@ def test_smi_is_shared_and_the_others_own_stays_the_others() -> None:
     assert "egresses.policy.openservicemesh.io" in definitions(cluster, "unclaimed")
 
 
-def test_the_three_of_flomesh_io_are_not_fsm_1_5s() -> None:
-    assert {*FLOMESH} <= definitions(both(with_mesh(), with_fsm()), "unclaimed").keys()
+@pytest.mark.parametrize(("version", "owner"), [("1.2.0", "shared"), ("1.5.1", "unclaimed")])
+def test_the_three_of_flomesh_io_are_fsms_as_well_up_to_1_2(version: str, owner: str) -> None:
+    assert {*FLOMESH} <= definitions(both(with_mesh(), with_fsm(version)), owner).keys()
 
 
 def test_the_three_of_flomesh_io_are_in_use_while_something_of_that_label_runs() -> None:

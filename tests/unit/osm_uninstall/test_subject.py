@@ -251,5 +251,6 @@ def test_an_empty_namespace_can_still_be_named() -> None:
     subject = cluster.subject(**asked, delete_namespace="empty")
     assert subject is not None
     assert (subject.mesh, subject.namespace) == (None, "osm-system")
-    # Nothing says that a mesh ever was in it: with force, a mistaken name would empty it.
-    assert cluster.subject(**asked, delete_namespace="force") is None
+    # Not where another mesh is.
+    with pytest.raises(Refused):
+        with_mesh(name="blue").subject(**asked, delete_namespace="empty")
