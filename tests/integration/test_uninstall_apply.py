@@ -51,6 +51,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.error
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.progress import Progress
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission, Step
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import Options
 
 Object = dict[str, Any]
 # It converts its MeshConfig by a webhook of its bootstrap.
@@ -59,6 +60,8 @@ PLACE = "osm-system"
 RETRY = Kind("policy.openservicemesh.io/v1alpha1", "Retry", "retries")
 RETRIES = "retries.policy.openservicemesh.io"
 MESHCONFIGS = "meshconfigs.config.openservicemesh.io"
+# For what never ends.
+IMPATIENT = 1.0
 API_SERVICE_PATH = "/apis/apiregistration.k8s.io/v1/apiservices"
 
 
@@ -78,14 +81,14 @@ class Work:
     cluster: Cluster
     directory: Path
     api: Api
-    patience: float = 3.0
     artefacts: tuple[Artefact, ...] = ()
 
-    def writer(self, helm: str = "helm", api: Api | None = None) -> UninstallWriter:
+    def writer(self, helm: str = "helm", api: Api | None = None, patience: float = 60.0) -> UninstallWriter:
         program = Helm(str(binary("helm", helm)), kubeconfig_path=str(self.cluster.kubeconfig), directory=str(self.directory))
-        writer = UninstallWriter(api or self.api, program, Deadline(60), Progress(), patience=self.patience)
+        writer = UninstallWriter(api or self.api, program, Deadline(120), Progress())
+        request = UninstallRequest(refresh=Options(state="absent", stall_timeout=patience))
         subject = Subject("osm", PLACE, OSM_EDGE, release=ReleaseRef("osm", PLACE))
-        writer.see(Inventory(Observed("", (), {}), UninstallRequest(), subject, self.artefacts))
+        writer.see(Inventory(Observed("", (), {}), request, subject, self.artefacts))
         return writer
 
     def step(self, action: str, kind: Kind, name: str, namespace: str = "", **fields: Any) -> Step:
@@ -150,7 +153,7 @@ def test_exactly_the_planned_object_is_deleted_and_seen_gone(work: Work) -> None
         writer.apply(step)
     work.api.create(CONFIGMAP, config_map("held", place, finalizers=["example.com/hold"]))
     with pytest.raises(StepFailed, match=rf"ConfigMap {place}/held is held by example.com/hold \(set by meshops.lifecycle\)") as stuck:
-        writer.apply(work.step("delete", CONFIGMAP, "held", place))
+        work.writer(patience=IMPATIENT).apply(work.step("delete", CONFIGMAP, "held", place))
     assert "the controller of example.com has to take it away" in stuck.value.next
     work.release(CONFIGMAP, "held", place)
 
@@ -248,11 +251,12 @@ def test_custom_resources_go_and_what_holds_one_is_told(work: Work) -> None:
     with ApiFront(work.cluster) as front:
         lost = Rule(reset(committed=True), lambda request: request.method == "DELETE" and request.name.startswith("r00"), times=3, every=2)
         front.add(lost)
-        writer = work.writer(api=work.connected(front.kubeconfig))
+        writer_api = work.connected(front.kubeconfig)
         with unchanged(work.cluster):
-            writer.dry_run(step)
+            work.writer(api=writer_api).dry_run(step)
+        impatient = work.writer(api=writer_api, patience=IMPATIENT)
         with pytest.raises(StepFailed, match=r"1 objects of retries\.policy\.openservicemesh\.io were deleted and do not go") as stuck:
-            writer.apply(step)
+            impatient.apply(step)
         assert len(lost.hit) == 3
     assert stuck.value.why.startswith(f"Retry {place}/slow is held by example.com/hold")
     assert "example.com has to take it away" in stuck.value.next
@@ -260,7 +264,7 @@ def test_custom_resources_go_and_what_holds_one_is_told(work: Work) -> None:
     assert [item["metadata"]["name"] for item in work.api.list(RETRY)] == ["slow"]
     # The definition would wait for the same object.
     with pytest.raises(StepFailed, match=f"CustomResourceDefinition {RETRIES} was deleted and does not go.*Retry {place}/slow is held"):
-        work.writer().apply(work.step("delete", CRD, RETRIES))
+        work.writer(patience=IMPATIENT).apply(work.step("delete", CRD, RETRIES))
     work.release(RETRY, "slow", place)
     eventually(lambda: work.api.get_or_none(CRD, RETRIES) is None, "the definition does not go")
     assert work.writer().apply(step) == "the definition is gone, and its objects with it"
@@ -278,10 +282,9 @@ def test_a_namespace_that_is_held(work: Work) -> None:
     work.api.delete(NAMESPACE, place)
     eventually(lambda: "NamespaceFinalizersRemaining" in _true(work, place), "its controller does not say why")
     with pytest.raises(StepFailed, match=f"{place} stays in Terminating: ConfigMap {place}/a is held by example.com/hold") as stuck:
-        work.writer().apply(step)
+        work.writer(patience=IMPATIENT).apply(step)
     assert [blocker["cause"] for blocker in stuck.value.details["blockers"]] == ["finalizers"]
     work.release(CONFIGMAP, "a", place)
-    work.patience = 60
     waiting = work.step("await", NAMESPACE, place, writes=False)
     assert work.writer().apply(waiting) == ""
     assert work.writer().apply(step) == "was gone already"
@@ -301,7 +304,6 @@ def test_a_namespace_whose_objects_a_dead_service_converts(work: Work) -> None:
     webhook = {"clientConfig": {"service": dead}, "conversionReviewVersions": ["v1"]}
     name = definition["metadata"]["name"]
     work.api.patch(CRD, name, {"spec": {"conversion": {"strategy": "Webhook", "webhook": webhook}}})
-    work.patience = 60
     assert work.writer().apply(work.step("delete", NAMESPACE, place)) == f"took the dead conversion webhook out of {name}"
     assert work.api.get(CRD, name)["spec"]["conversion"] == {"strategy": "None"}
     assert work.api.get_or_none(NAMESPACE, place) is None
@@ -320,11 +322,10 @@ def test_a_namespace_that_waits_for_a_dead_aggregated_api(work: Work) -> None:
         work.api.delete(NAMESPACE, place)
         eventually(lambda: "NamespaceDeletionDiscoveryFailure" in _true(work, place), "its controller does not say why")
         with pytest.raises(StepFailed, match=f"stays in Terminating: APIService {name}.*does not answer") as stuck:
-            work.writer().apply(work.step("delete", NAMESPACE, place))
+            work.writer(patience=IMPATIENT).apply(work.step("delete", NAMESPACE, place))
         assert f"kubectl delete apiservice {name}" in stuck.value.next
     finally:
         work.cluster.api.request("DELETE", f"{API_SERVICE_PATH}/{name}")
-    work.patience = 60
     assert work.writer().apply(work.step("await", NAMESPACE, place, writes=False)) == ""
 
 
@@ -333,7 +334,7 @@ def test_a_namespace_that_waits_for_a_dead_aggregated_api(work: Work) -> None:
 
 def test_a_control_plane_is_stopped_before_its_conversion_is_taken_out(work: Work) -> None:
     api, cluster = work.api, work.cluster
-    writer = work.writer()
+    writer, impatient = work.writer(), work.writer(patience=IMPATIENT)
     before = api.get(CRD, MESHCONFIGS)
     assert before["spec"]["conversion"]["strategy"] == "Webhook"
     api.create(JOB, job("osm-cleanup", PLACE))
@@ -348,8 +349,10 @@ def test_a_control_plane_is_stopped_before_its_conversion_is_taken_out(work: Wor
             writer.dry_run(step)
     for step in steps:
         writer.apply(step)
+    apps = (*OSM_EDGE.deployments, "osm-cleanup")
+    eventually(lambda: [pod["metadata"]["name"] for app in apps for pod in _pods(work, app)] == [held], "more than one pod stays", 60)
     with pytest.raises(StepFailed, match=f"1 pods of the control plane do not go: Pod {PLACE}/{held} is held by example.com/hold") as stuck:
-        writer.after_stop(_allowed)
+        impatient.after_stop(_allowed)
     assert "nothing else was removed" in stuck.value.state
     work.release(POD, held, PLACE)
     writer.after_stop(_allowed)
@@ -358,7 +361,7 @@ def test_a_control_plane_is_stopped_before_its_conversion_is_taken_out(work: Wor
     cluster.kubectl("scale", "deployment", "osm-bootstrap", "-n", PLACE, "--replicas=1")
     eventually(lambda: _pods(work, "osm-bootstrap"), "it is not scaled up")
     with pytest.raises(StepFailed, match=rf"Deployment {PLACE}/osm-bootstrap wants 1 \(set by kubectl\)"):
-        writer.after_stop(_allowed)
+        impatient.after_stop(_allowed)
     writer.apply(work.step("stop", DEPLOYMENT, "osm-bootstrap", PLACE))
     writer.after_stop(_allowed)
 
@@ -378,7 +381,6 @@ def test_a_control_plane_is_stopped_before_its_conversion_is_taken_out(work: Wor
     assert list_releases(api, PLACE) == []
     config = next(iter(api.list(MESHCONFIG, PLACE)))
     assert writer.apply(work.step("delete", MESHCONFIG, config["metadata"]["name"], PLACE)) == ""
-    work.patience = 60
     assert work.writer().apply(work.step("delete", NAMESPACE, PLACE)) == ""
     assert api.get_or_none(NAMESPACE, PLACE) is None
 

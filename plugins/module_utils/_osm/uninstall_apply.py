@@ -38,6 +38,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objec
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Guard
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.progress import Progress
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import Options
 
 _HOOKS = ("-cleanup", "-preinstall")
 _SETTLE_SECONDS = 60.0
@@ -48,17 +49,17 @@ def _free() -> None:
 
 
 class UninstallWriter:
-    """Makes the changes of the steps; ``patience`` is for how many seconds a wait goes on while nothing changes.
+    """Makes the changes of the steps; a wait goes on until nothing has changed for ``stall_timeout`` seconds (of the request).
 
-    ``see`` gets every inventory that is read: what a step's object is to the API, and whose things may go, is told there.
+    ``see`` gets every inventory that is read: the request, what a step's object is to the API, and whose things may go, are told there.
     """
 
-    def __init__(self, api: Api, helm: Helm, deadline: Deadline, progress: Progress, *, patience: float = 90.0) -> None:
+    def __init__(self, api: Api, helm: Helm, deadline: Deadline, progress: Progress) -> None:
         self._api = api
         self._helm = helm
         self._deadline = deadline
         self._progress = progress
-        self._patience = patience
+        self._seconds = Options().stall_timeout
         self._guard: Guard = _free
         self._inventory: Inventory | None = None
         self._subject: Subject | None = None
@@ -67,7 +68,7 @@ class UninstallWriter:
 
     def see(self, inventory: Inventory) -> None:
         """Note what an inventory tells; the mesh stays known when less and less of it is left."""
-        self._inventory = inventory
+        self._inventory, self._seconds = inventory, inventory.request.refresh.stall_timeout
         self._subject = inventory.subject or self._subject
         self._kinds.update({item.ref: item.kind for item in inventory.artefacts if item.kind.kind == item.ref.kind})
         self._kinds.update({ObjectRef(item.kind.kind, item.name, item.namespace): item.kind for item in inventory.request.user_resources})
@@ -120,11 +121,11 @@ class UninstallWriter:
             return
         release = subject.release.name if subject.release is not None else subject.name
         pods = StoppedPods(self._api, subject.namespace, subject.product.deployments, [f"{release}{suffix}" for suffix in _HOOKS])
-        pods.wait_until_gone(self._deadline, self._patience, self._progress)
+        pods.wait_until_gone(self._deadline, self._seconds, self._progress)
 
     def settle(self) -> None:
         """Wait, bounded, until what Helm deleted is gone (a load balancer takes a while); what stays is told by the proof."""
-        patience = Patience(self._deadline, min(self._patience, _SETTLE_SECONDS))
+        patience = Patience(self._deadline, min(self._seconds, _SETTLE_SECONDS))
         while left := still_there(self._api, self._of_release):
             names = [f"{item['kind']} {item['metadata']['name']}" for item in left]
             if not patience.left(sorted(names)):
@@ -139,7 +140,7 @@ class UninstallWriter:
             return self._delete_namespace(step)
         if step.object.kind == CRD.kind:
             return self._delete_definition(step)
-        return delete_object(self._api, self._kind(step), step.object, step.uid, self._deadline, self._patience)
+        return delete_object(self._api, self._kind(step), step.object, step.uid, self._deadline, self._seconds)
 
     def _delete_definition(self, step: Step) -> str:
         """Delete a definition; the API server deletes its objects first, and does not finish while one of them is held."""
@@ -153,7 +154,7 @@ class UninstallWriter:
             told = sentence(found) or sentence(cleanup_failure(self._api, ref.name))
             return told, sentence(remedy for one in found for remedy in one.remedies)
 
-        wait_until_gone(self._api, CRD, ref, uid, Patience(self._deadline, self._patience), explain)
+        wait_until_gone(self._api, CRD, ref, uid, Patience(self._deadline, self._seconds), explain)
         return ""
 
     def _delete_namespace(self, step: Step) -> str:
@@ -161,10 +162,10 @@ class UninstallWriter:
         uid = step.uid or uid_of(self._api, NAMESPACE, ref)
         if not uid or not mark_deleted(self._api, NAMESPACE, ref, uid):
             return GONE_ALREADY
-        return NamespaceEnd(self._api, ref.name, uid, self._progress, self._guard).wait(self._deadline, self._patience)
+        return NamespaceEnd(self._api, ref.name, uid, self._progress, self._guard).wait(self._deadline, self._seconds)
 
     def _await(self, step: Step) -> str:
-        return NamespaceEnd(self._api, step.object.name, step.uid, self._progress, self._guard).wait(self._deadline, self._patience)
+        return NamespaceEnd(self._api, step.object.name, step.uid, self._progress, self._guard).wait(self._deadline, self._seconds)
 
     def _delete_secrets(self, step: Step) -> str:
         namespace = step.object.name
@@ -175,7 +176,7 @@ class UninstallWriter:
         return meant(self._inventory, namespace) if self._inventory is not None else Meant()
 
     def _delete_objects(self, step: Step) -> str:
-        return CustomResources(self._api, step, self._progress).delete(self._deadline, self._patience, self._guard)
+        return CustomResources(self._api, step, self._progress).delete(self._deadline, self._seconds, self._guard)
 
     def _stop(self, step: Step) -> str:
         return stop_workload(self._api, step)
