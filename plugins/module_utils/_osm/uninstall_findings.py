@@ -59,7 +59,7 @@ def notes(inventory: Inventory) -> list[Finding]:
             "warning",
             "sidecars-without-control-plane",
             _mesh(inventory),
-            f"{pods.total()} pods still have a sidecar and no control plane: {_names([*pods])}",
+            f"sidecars without a control plane stay in {_pods(pods.total())}: {_names([*pods])}",
             "their certificates expire (within 24 hours, as a rule) and they learn no new endpoint; then their calls fail",
             "replace them: the result's leftovers say how; then run the same command again",
         )
@@ -114,7 +114,7 @@ def _sidecars_stay(inventory: Inventory) -> Iterator[Finding]:
         "warning",
         "sidecars-stay",
         _mesh(inventory),
-        f"{sum(item.pods for item in left)} pods keep their sidecar: {_names([str(item.object) for item in left])}",
+        f"sidecars stay in {_pods(sum(item.pods for item in left))}: {_names([str(item.object) for item in left])}",
         "this run cannot replace them; it does all others, and stops before the control plane if they still have one then"
         if stops
         else "this run cannot replace them",
@@ -277,3 +277,7 @@ def _user_resources(inventory: Inventory) -> Iterator[Finding]:
 def _names(found: Sequence[str]) -> str:
     shown = ", ".join(found[:_MOST])
     return f"{shown} and {len(found) - _MOST} more" if len(found) > _MOST else shown
+
+
+def _pods(count: int) -> str:
+    return "1 pod" if count == 1 else f"{count} pods"

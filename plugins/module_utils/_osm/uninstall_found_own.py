@@ -86,7 +86,7 @@ def releases(claims: Claims, traces: Traces) -> Iterator[Artefact]:
         own = subject is not None and ref == subject.release
         if not own and ref not in meshes:
             continue
-        claim = Claim("named", "it is the release of the mesh") if own else claims.of_mesh(meshes[ref], "it is the release")
+        claim = Claim("named", "annotations or record name the mesh") if own else claims.of_mesh(meshes[ref], "it is the release")
         record = subject.mesh.release if own and subject is not None and subject.mesh is not None else None
         state = {"status": info.status, "revision": info.revision, "readable": record is not None or not own}
         where = ObjectRef("HelmRelease", ref.name, ref.namespace)
