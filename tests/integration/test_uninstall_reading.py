@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
@@ -25,7 +26,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall i
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_reading import read_inventory
 
 PLACE = "osm-system"
-EGRESS = "egresses.policy.openservicemesh.io"
+EGRESS, ROUTES = "egresses.policy.openservicemesh.io", "tcproutes.specs.smi-spec.io"
 # With the removal of sidecars and the contents of one namespace; a larger cluster takes pages, not more lists.
 MOST_REQUESTS = 150
 
@@ -66,6 +67,8 @@ def test_a_mesh_until_nothing_is_left_of_it(mesh_cluster: MeshCluster, tmp_path:
     cluster.helm("uninstall", "osm", "-n", PLACE, "--no-hooks")
     _check_after_helm(read(cluster, tmp_path, mesh_name="osm"))
 
+    _make_unconvertible(cluster)
+    _check_unconvertible(read(cluster, tmp_path, mesh_name="osm"))
     _remove_the_rest(cluster)
     _check_nothing(read(cluster, tmp_path), read(cluster, tmp_path, mesh_name="osm"))
 
@@ -117,7 +120,40 @@ def _check_after_helm(left: Inventory) -> None:
     assert named(left)["mutating-webhook MutatingWebhookConfiguration osm-webhook-osm"].state["endpoints"] == -1
 
 
+def _make_unconvertible(cluster: Cluster) -> None:
+    """Have an object that is stored in another version than the definition's, and a conversion webhook that is gone (osm#4466)."""
+    route = {"apiVersion": "specs.smi-spec.io/v1alpha4", "kind": "TCPRoute", "metadata": {"name": "web", "namespace": "shop"}}
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps({**route, "spec": {"matches": {"ports": [80]}}}))
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{ROUTES}"
+    (version,) = cluster.api.get(path)["spec"]["versions"]
+    versions = [{**version, "storage": False}, {**version, "name": "v1alpha5"}]
+    service = {"namespace": PLACE, "name": "osm-bootstrap", "path": "/convert", "port": 9443}
+    webhook = {"clientConfig": {"service": service}, "conversionReviewVersions": ["v1"]}
+    patch = {"spec": {"versions": versions, "conversion": {"strategy": "Webhook", "webhook": webhook}}}
+    cluster.kubectl("patch", "crd", ROUTES, "--type=merge", "-p", json.dumps(patch))
+    # The server begins to serve the new version a moment later.
+    wait("the list to fail", lambda: _status(cluster, "/apis/specs.smi-spec.io/v1alpha5/tcproutes") in (429, 500))
+
+
+def _status(cluster: Cluster, path: str) -> int:
+    try:
+        cluster.api.get(path)
+    except HTTPError as error:
+        return error.code
+    return 200
+
+
+def _check_unconvertible(left: Inventory) -> None:
+    conversion = named(left)[f"conversion-webhook CustomResourceDefinition {ROUTES}"]
+    assert conversion.state == {"service": f"{PLACE}/osm-bootstrap", "endpoints": -1}
+    routes = {each.what: each for each in left.of("unclaimed") if each.ref.name == ROUTES}
+    assert {each.count for each in routes.values()} == {None}
+    assert f"converted by Service {PLACE}/osm-bootstrap" in routes["custom-resources"].unknown
+
+
 def _remove_the_rest(cluster: Cluster) -> None:
+    strip = {"spec": {"conversion": {"strategy": "None", "webhook": None}}}
+    cluster.kubectl("patch", "crd", ROUTES, "--type=merge", "-p", json.dumps(strip))
     cluster.kubectl("delete", "mutatingwebhookconfiguration", "osm-webhook-osm")
     cluster.kubectl("delete", "validatingwebhookconfiguration", "osm-validator-mesh-osm")
     cluster.kubectl("delete", "meshconfig", "--all", "-n", PLACE)

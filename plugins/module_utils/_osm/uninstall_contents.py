@@ -79,6 +79,7 @@ _IN_EVERY_NAMESPACE = frozenset(
 )
 _MOST_OF_A_KIND = 200
 _CRDS_PER_PAGE = 50
+_CUSTOM_SECONDS = 10.0
 
 
 def read_contents(api: Api, namespace: str, groups: Mapping[str, tuple[str, ...]]) -> tuple[tuple[Thing, ...], dict[str, str]]:
@@ -90,17 +91,19 @@ def read_contents(api: Api, namespace: str, groups: Mapping[str, tuple[str, ...]
     unread: dict[str, str] = {}
 
     def read(kind: Kind) -> list[Thing]:
+        # Of custom resources nobody knows here whether they can be read at all.
+        patient = api if kind in _KINDS else api.within(_CUSTOM_SECONDS)
         try:
-            found = islice(api.list(kind, namespace, metadata_only=True, limit=_MOST_OF_A_KIND), _MOST_OF_A_KIND)
+            found = islice(patient.list(kind, namespace, metadata_only=True, limit=_MOST_OF_A_KIND), _MOST_OF_A_KIND)
             return [thing(kind, item) for item in found]
         except NotFound:
             return []
         except Forbidden as error:
             unread[f"{kind.plural} of {namespace}"] = f"not allowed to {error.missing}" if error.missing else str(error)
         except KubeError as error:
-            if error.status is None:
+            if kind in _KINDS:
                 raise
-            # Objects that a webhook has to convert, or an aggregated API that is down.
+            # Objects that a webhook has to convert, and does not.
             unread[f"{kind.plural} of {namespace}"] = error.message or str(error)
         return []
 

@@ -21,7 +21,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product imp
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Artefact
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_claims import Claim, Claims
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_evidence import NAME_LABEL, Traces
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_living import is_living, title
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_living import endpoints_of, is_living, title
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
 _SMI = "smi-spec.io"
@@ -119,8 +119,7 @@ def _strangers(crd: CustomResource, traces: Traces, claims: Claims) -> Iterator[
 
 def _conversion(crd: CustomResource, claims: Claims) -> Iterator[Artefact]:
     namespace, name = crd.conversion_service
-    leftovers = claims.observed.leftovers
-    endpoints = leftovers.services.get(crd.conversion_service) if leftovers is not None else None
+    endpoints = endpoints_of(crd.conversion_service, claims.observed)
     claim = _conversion_claim(crd, claims, endpoints)
     if claim is not None:
         yield Artefact(

@@ -43,6 +43,14 @@ def titles(meshes: Iterable[Mesh]) -> tuple[str, ...]:
     return tuple(sorted(title(mesh) for mesh in meshes))
 
 
+def endpoints_of(service: tuple[str, str], observed: Observed) -> int | None:
+    """Return the number of ready endpoints of a Service (namespace, name): -1 when it does not exist, None when that is not known."""
+    namespace, name = service
+    inside = [mesh.endpoints.get(name, -1) for mesh in observed.meshes if mesh.namespace == namespace and mesh.endpoints is not None]
+    outside = observed.leftovers.services.get(service) if observed.leftovers is not None else None
+    return max(inside) if inside and outside is None else outside
+
+
 def product_of_app_name(app_name: str) -> Product | None:
     """Return a product whose objects have this value of ``app.kubernetes.io/name`` (osm-edge for what Open Service Mesh has as well)."""
     return next((product for product in PRODUCTS if product.app_name == app_name), None)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Forbidden, KubeError, NotFound, ServerFailure
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Forbidden, KubeError, NotFound
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import (
     CONFIGMAP,
     CRD,
@@ -37,6 +37,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction i
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Subject, UninstallRequest
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_claims import Claims
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_contents import read_contents
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_counting import count, reader, why_unread
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_evidence import Thing, Traces, bootstrap_secret, thing
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_found_definitions import (
     custom_resources,
@@ -92,12 +93,21 @@ class UninstallSurvey(Survey):
         self._optional(SECRETS, super()._read_bootstrap_secrets)
 
     def _read_mesh_configs(self, product: Product) -> None:
-        try:
+        found = self._definition(product.mesh_config_crd)
+        if found is None or found.conversion != "Webhook":
             super()._read_mesh_configs(product)
-        except ServerFailure as error:
-            if not _is_conversion(error):
-                raise
-            self._unknown[MESH_CONFIGS] = error.message
+            return
+        try:
+            self._evidence.mesh_configs.extend(reader(self._api, found).list(custom_resources(found)))
+        except KubeError as error:
+            self._unknown[MESH_CONFIGS] = why_unread(error, found)
+
+    def _definition(self, name: str) -> CustomResource | None:
+        try:
+            crd = self._api.get_or_none(CRD, name)
+        except Forbidden:
+            return None
+        return custom_resource(crd) if crd is not None else None
 
     def _read_crds(self) -> None:
         super()._read_crds()
@@ -113,9 +123,9 @@ class UninstallSurvey(Survey):
         return [partial(self._read_crd, name) for name in sorted(names) if name not in crds and name.partition(".")[2] in self._groups]
 
     def _read_crd(self, name: str) -> None:
-        crd = self._api.get_or_none(CRD, name)
+        crd = self._definition(name)
         if crd is not None and self._evidence.crds is not None:
-            self._evidence.crds[name] = custom_resource(crd)
+            self._evidence.crds[name] = crd
 
     def _further_reads(self) -> list[Callable[[], None]]:
         kinds = [partial(self._read_of_chart, kind) for kind in _OF_CHARTS]
@@ -138,8 +148,8 @@ class UninstallSurvey(Survey):
         counts: dict[str, int | None] = {}
         uncounted: dict[str, str] = {}
         users: list[Thing] = []
-        reads: list[Callable[[], None]] = [partial(self._count_objects, crd, counts, uncounted) for crd in counted]
-        reads += [partial(self._read_root_certificates, crd) for crd in crds if crd.kind == _ROOT_CERTIFICATE]
+        reads: list[Callable[[], None]] = [partial(self._count_objects, observed, counts, uncounted, crd) for crd in counted]
+        reads += [partial(self._read_root_certificates, observed, crd) for crd in crds if crd.kind == _ROOT_CERTIFICATE]
         reads += self._named_reads(subject) if subject is not None else []
         reads += [partial(self._read_named, users, each.kind, each.name, each.namespace) for each in request.user_resources]
         self._run(reads)
@@ -168,23 +178,26 @@ class UninstallSurvey(Survey):
 
         self._optionally(f"{kind.kind} {namespace}/{name}", read)
 
-    def _read_root_certificates(self, crd: CustomResource) -> None:
+    def _read_root_certificates(self, observed: Observed, crd: CustomResource) -> None:
         kind = custom_resources(crd)
-
-        def read() -> None:
-            self._things.extend(thing(kind, item) for item in self._api.list(kind, metadata_only=True))
-
-        self._optionally(f"{kind.plural}.{kind.group}", read)
-
-    def _count_objects(self, crd: CustomResource, counts: dict[str, int | None], uncounted: dict[str, str]) -> None:
         try:
-            counts[crd.name] = count(self._api, custom_resources(crd))
+            self._things.extend(thing(kind, item) for item in reader(self._api, crd, observed).list(kind, metadata_only=True))
+        except NotFound:
+            return
+        except KubeError as error:
+            self.unread[crd.name] = why_unread(error, crd)
+            if not self.unread[crd.name]:
+                raise
+
+    def _count_objects(self, observed: Observed, counts: dict[str, int | None], uncounted: dict[str, str], crd: CustomResource) -> None:
+        try:
+            counts[crd.name] = count(reader(self._api, crd, observed), custom_resources(crd))
         except NotFound:
             counts[crd.name] = 0  # deleted meanwhile, or not served yet: then nothing could be made of it
-        except Forbidden as error:
-            counts[crd.name], uncounted[crd.name] = None, f"not allowed to {error.missing}" if error.missing else str(error)
-        except ServerFailure as error:
-            counts[crd.name], uncounted[crd.name] = None, error.message or str(error)
+        except KubeError as error:
+            counts[crd.name], uncounted[crd.name] = None, why_unread(error, crd)
+            if not uncounted[crd.name]:
+                raise
 
     def _optionally(self, part: str, read: Callable[[], None]) -> None:
         try:
@@ -193,26 +206,6 @@ class UninstallSurvey(Survey):
             return
         except Forbidden as error:
             self.unread[part] = f"not allowed to {error.missing}" if error.missing else str(error)
-        except ServerFailure as error:
-            if not _is_conversion(error):
-                raise
-            self.unread[part] = error.message
-
-
-def count(api: Api, kind: Kind) -> int:
-    """Return the number of objects in the cluster: one request, and a second pass over their metadata where the server does not say it."""
-    page = api.raw_get(kind.path(), limit="1")
-    metadata = page.get("metadata") or {}
-    if not metadata.get("continue"):
-        return len(page.get("items") or ())
-    remaining = metadata.get("remainingItemCount")
-    if isinstance(remaining, int):
-        return len(page.get("items") or ()) + remaining
-    return sum(1 for _item in api.list(kind, metadata_only=True))
-
-
-def _is_conversion(error: KubeError) -> bool:
-    return "conversion webhook for" in error.message
 
 
 def _versions(group: Mapping[str, Any]) -> tuple[str, ...]:
