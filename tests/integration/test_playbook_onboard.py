@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import workload_objects as objects
 import yaml
 from fleet import Fleet, another_cluster, freeze, thaw
 from fleet import fleet as new_fleet
-from mesh_clusters import Mesh, MeshCluster
+from mesh_clusters import Mesh, MeshCluster, eventually
 from sandboxlib.cluster import Cluster
 from sandboxlib.options import Options
 
@@ -84,6 +86,17 @@ def test_in_and_out_again(fleet: Fleet, mesh_cluster: MeshCluster, tmp_path: Pat
     assert mesh_cluster.get("/apis/specs.smi-spec.io/v1alpha4/namespaces/fresh/httproutegroups/later")["spec"]["matches"]
     service = mesh_cluster.get("/api/v1/namespaces/default/services/kubernetes")["spec"]["clusterIP"]
     assert f"{service}/32" in mesh_cluster.mesh_config["traffic"]["outboundIPRangeExclusionList"]
+    # The list is one for the whole mesh; whose pods are behind now is told.
+    others = mesh_cluster.get("/api/v1/pods")["items"]
+    behind = [
+        pod
+        for pod in others
+        if pod["metadata"]["namespace"] != "outside" and "sidecar" in (each["name"] for each in pod["spec"]["containers"])
+    ]
+    (finding,) = [each for each in done.clusters["one"]["findings"] if each["code"] == "outdated-elsewhere"]
+    assert finding["what"] == (f"{len(behind)} pods of other namespaces of the mesh keep the earlier traffic.outboundIPRangeExclusionList")
+    assert finding["remedy"] == "ansible-playbook meshops.lifecycle.refresh -i INVENTORY --limit one"
+    assert finding["what"] in done.output
 
     mark = cluster.mark()
     again = fleet.run()
@@ -136,7 +149,8 @@ def test_what_is_refused_is_refused_before_the_first_write(fleet: Fleet, mesh_cl
     run = fleet.run()
     assert run.code == 2
     assert cluster.writes_since(mark) == []
-    assert {host: outcome in ("refused", "unplanned") for host, outcome in run.outcomes.items()} == dict.fromkeys(cases, True)
+    # Whoever names nothing has no plan.
+    assert run.outcomes == {**dict.fromkeys(cases, "refused"), "nothing": "unplanned"}
     for host, (_variables, why) in cases.items():
         assert why in f"{run.clusters[host]['reason']}. {run.clusters[host]['next']}", host
 
@@ -149,7 +163,7 @@ def test_findings_stop_it_until_they_are_accepted(fleet: Fleet, mesh_cluster: Me
     mark = cluster.mark()
     stopped = fleet.run("--check")
     one = stopped.clusters["one"]
-    assert (stopped.code, cluster.writes_since(mark)) == (2, [])
+    assert (stopped.code, one["outcome"], cluster.writes_since(mark)) == (2, "refused", [])
     (code,) = {finding["code"] for finding in one["findings"] if finding["severity"] == "error"}
     assert f'mesh_onboard_accept: ["{code}"]' in one["reason"]
     accepted = fleet.run("--check", "-e", f'{{"mesh_onboard_accept": ["{code}"]}}')
@@ -159,14 +173,32 @@ def test_findings_stop_it_until_they_are_accepted(fleet: Fleet, mesh_cluster: Me
 def test_pods_that_cannot_be_replaced_make_it_fail(fleet: Fleet, mesh_cluster: MeshCluster) -> None:
     cluster = mesh_cluster.cluster
     cluster.kubectl("run", "debug", "-n", "outside", "--image=example.com/shell:1")
+    # A Job ends by itself.
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(objects.job("batch", "outside")))
+    eventually(lambda: len(containers(cluster, "outside")) == 3, "the Job has no pod", 60)
     fleet.add("one", cluster.kubeconfig)
+    late = fleet.run("-e", "sidecar_refresh_until=2020-01-01T00:00:00+00:00")
+    one = late.clusters["one"]
+    assert (late.code, one["outcome"], one["changed"]) == (2, "failed", True)
+    assert one["what"] == "1 of 1 namespaces enrolled, 0 pods refreshed"
+    assert "the time is over until which workloads may be begun" in one["reason"]
+    assert one["next"] == "run again with a later until"
+    assert {step["id"].partition(":")[0]: step["outcome"] for step in one["steps"]} == {"patch": "done", "rollout": "not_run"}
+    assert one["duration"] > 0
+
     failed = fleet.run()
     one = failed.clusters["one"]
     assert (failed.code, one["outcome"], one["changed"]) == (2, "failed", True)
     assert "Pod outside/debug" in one["reason"]
-    assert [group["code"] for group in one["leftovers"]] == ["bare-pod"]
+    assert "Job outside/batch" not in one["reason"]
+    assert "sidecar_refresh_bare_pods" in one["reason"]
+    assert [group["code"] for group in one["leftovers"]] == ["bare-pod", "job"]
     told = fleet.run("-e", "mesh_onboard_leftovers=report")
     assert (told.code, told.outcomes) == (0, {"one": "unchanged"})
+    cluster.kubectl("delete", "pod", "debug", "-n", "outside")
+    done = fleet.run()
+    assert (done.code, done.outcomes) == (0, {"one": "unchanged"})
+    assert [group["code"] for group in done.clusters["one"]["leftovers"]] == ["job"]
 
 
 def test_a_failure_halts_later_batches_and_the_printed_command_goes_on(
