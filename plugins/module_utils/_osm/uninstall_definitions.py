@@ -57,6 +57,9 @@ def definition(item: Artefact, inventory: Inventory) -> Decision:
         return stays(f"deleting a definition deletes all its objects, so it goes only with delete_cluster_wide_resources: [{word}]")
     if control_plane_stays(inventory) and item.state.get("used_by_mesh", True):
         return stays(f"the control plane that uses it stays: {why_control_plane_stays(inventory)}")
+    converted = [other for other in _conversions(item, inventory) if not conversion(other, inventory).goes]
+    if converted:
+        return stays(f"who converts it stays: {conversion(converted[0], inventory).why}")
     if inventory.request.delete_custom_resources:
         return goes(item, "it was asked for, with all its objects", phases.DEFINITIONS)
     count = objects_left(item, inventory)
@@ -67,14 +70,13 @@ def definition(item: Artefact, inventory: Inventory) -> Decision:
     return goes(item, "it was asked for, and has no objects", phases.DEFINITIONS)
 
 
+def _conversions(item: Artefact, inventory: Inventory) -> list[Artefact]:
+    return [other for other in inventory.artefacts if other.what == "conversion-webhook" and other.ref.name == item.ref.name]
+
+
 def _uncounted(item: Artefact, inventory: Inventory) -> Decision:
     """A list that fails on the conversion webhook works when that is gone; then the definition is looked at again."""
-    stripped = any(
-        other.ref.name == item.ref.name and conversion(other, inventory).goes
-        for other in inventory.artefacts
-        if other.what == "conversion-webhook"
-    )
-    if stripped:
+    if _conversions(item, inventory):
         return goes(item, "it was asked for; if it turns out to have objects it is kept", phases.DEFINITIONS, after=True)
     return stays(f"its objects could not be counted ({_unknown(item, inventory)}), and would be deleted with it")
 

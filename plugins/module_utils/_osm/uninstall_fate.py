@@ -134,9 +134,20 @@ def _in_data_plane(item: Artefact, inventory: Inventory) -> Decision:
     if item.state.get("operator"):
         return stays(f"{item.state['operator']} owns the workload and would write it again")
     if item.what == "sidecar":
-        return goes_along("its pods are created again without one", phases.SIDECARS)
+        return _sidecars(item, inventory)
     action = UNENROL if item.what == "enrolled-namespace" else EDIT_TEMPLATE
     return goes_along("it names the mesh, or asks for its sidecars", phases.SIDECARS, step_id(action, item.ref))
+
+
+def _sidecars(item: Artefact, inventory: Inventory) -> Decision:
+    """Decide about the sidecars of one namespace: those that this run can replace go, and then the others are told."""
+    plan, place = inventory.sidecars, item.ref.name
+    if plan is None:
+        return stays("it is not known how their pods can be replaced")
+    if any(task.object.namespace == place and task.way != "wait" for task in plan.tasks):
+        return goes_along("their pods are created again without one", phases.SIDECARS)
+    left = [f"{leftover.object}: {leftover.what}" for leftover in plan.leftovers if leftover.object.namespace == place and leftover.pods]
+    return stays(f"this run cannot replace their pods ({'; '.join(left[:3])})" if left else "their pods have ended, or are being replaced")
 
 
 def _helm_release(item: Artefact, inventory: Inventory) -> Decision:

@@ -14,7 +14,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm import unin
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Inventory
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_choice import control_plane_goes, running
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_decision import UNINSTALL
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_fate import decide
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_fate import IN_DATA_PLANE, decide
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_steps import step_for, stop_replica_set, stop_step
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step
@@ -47,7 +47,7 @@ def all_steps(inventory: Inventory) -> list[Step]:
 def _removals(phase: str, inventory: Inventory) -> Iterator[Step]:
     """Yield one step for each thing that goes in this phase by a step of its own; what two reasons remove goes in the first of them."""
     before = PLANNED[: PLANNED.index(phase)]
-    decided = [(item, decide(item, inventory)) for item in inventory.artefacts]
+    decided = [(item, decide(item, inventory)) for item in inventory.artefacts if item.what not in IN_DATA_PLANE]
     earlier = {decision.step for dummy, decision in decided if decision.action and decision.phase in before}
     for item, decision in decided:
         if decision.action and decision.phase == phase and decision.step not in earlier:

@@ -149,8 +149,6 @@ def _uninstall(item: Artefact, decision: Decision, inventory: Inventory) -> Step
 
 
 def _delete_secrets(item: Artefact, decision: Decision, _inventory: Inventory) -> Step:
-    namespace = item.ref.name
-    verbs = (("list", "secrets"), ("list", "pods"), ("delete", "secrets"))
     return Step(
         DELETE_SECRETS,
         item.ref,
@@ -158,7 +156,8 @@ def _delete_secrets(item: Artefact, decision: Decision, _inventory: Inventory) -
         # What no pod mounts is of no use to anybody: every pod gets a Secret of its own.
         risk="low",
         reversible=False,
-        permissions=tuple(Permission(verb, "", resource, namespace) for verb, resource in verbs),
+        # There may be hundreds of namespaces, and all of them were listed in one request to find this.
+        permissions=(Permission("list", "", "secrets"), Permission("list", "", "pods"), Permission("delete", "", "secrets", item.ref.name)),
     )
 
 
