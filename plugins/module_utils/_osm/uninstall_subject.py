@@ -45,7 +45,9 @@ def find_subject(observed: Observed, traces: Traces, request: UninstallRequest, 
         return _only(observed, traces, request.namespace)
     kept = memory if memory.get("name") == name else {}
     namespace = request.namespace or str(kept.get("namespace") or "")
-    found = matching(observed, name, namespace)
+    alike = matching(observed, name, namespace)
+    # A name that is only guessed (from the one that namespaces carry) does not make the right one ambiguous.
+    found = [mesh for mesh in alike if not is_nameless(mesh)] or alike
     if not found:
         return _absent(observed, traces, request, name, namespace, kept)
     # With two of that name it was not said which one is meant.

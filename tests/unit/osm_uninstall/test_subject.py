@@ -171,6 +171,20 @@ def test_what_tells_no_name_is_the_mesh_that_is_named() -> None:
     assert told.namespace == "mesh-system"
 
 
+def test_a_guessed_name_makes_no_other_mesh_ambiguous() -> None:
+    """A MeshConfig that tells no name gets the one that all enrolled namespaces carry, which is another mesh's."""
+    left = Cluster(evidence(mesh_configs=[mesh_config({}, place="old-system")]))
+    cluster = both(with_mesh(name="green", place="green", namespaces=[namespace("shop", mesh="green")]), left)
+    assert [mesh.name for mesh in cluster.observed.meshes] == ["green", "green"]
+    subject = cluster.subject(mesh_name="green")
+    assert subject is not None
+    assert subject.namespace == "green"
+    # Nor does it hide what an unfinished run is about.
+    subject = cluster.subject({**MEMORY, "name": "blue", "namespace": "old-system"}, mesh_name="blue")
+    assert subject is not None
+    assert (subject.name, subject.namespace, subject.mesh is None) == ("blue", "old-system", False)
+
+
 # Helm
 
 
