@@ -61,9 +61,10 @@ class Look:
         same_uid = (thing for thing in both if self.uid(thing) == before.uid(thing))
         return {thing for thing in same_uid if _wanted(self.objects[thing]) != _wanted(before.objects[thing])}
 
-    def family(self) -> set[Thing]:
-        """Whatever has a word of the family in it, or is called by one; histories of workloads may have anything."""
-        return {thing for thing, item in self.objects.items() if not _is_history(thing, item) and _FAMILY.search(_text(thing, item))}
+    def family(self, *, history: bool = False) -> set[Thing]:
+        """Whatever has a word of the family in it, or is called by one; of workloads' ``history`` too, which may have anything."""
+        found = {thing for thing, item in self.objects.items() if _FAMILY.search(_text(thing, item))}
+        return found if history else {thing for thing in found if not _is_history(thing, self.objects[thing])}
 
     def of(self, resource: str, namespace: str | None = None) -> dict[Thing, Object]:
         """The objects of one resource."""

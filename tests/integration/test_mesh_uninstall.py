@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import pytest
 from cluster_look import Thing
-from failures import unchanged
+from failures import assert_told, unchanged
 from mesh_clusters import MESH, Mesh, MeshCluster, eventually, told
+from sandboxlib.rollouts import unready
 from uninstall_cases import (
     EDGE,
     EVERYTHING,
@@ -52,21 +53,23 @@ def test_a_live_mesh_goes_and_what_may_be_shared_stays_until_it_is_asked_for(mes
     reconciled(mesh_cluster)
     plane = Plane(mesh_cluster, EDGE).make()
     others = Neighbours("live").make(cluster)
-    before, after = gone(mesh_cluster, EDGE, plane)
-    assert plane.sidecars() == [f"{plane.shop}/debug"], "a bare pod is only named"
-    kept = definitions(after) | empty_namespace("osm-system") | others.things
-    secret = next(thing for thing in after.of("secrets", plane.shop) if thing.name.startswith("sidecar-bootstrap"))
-    kept |= {Thing("pods", plane.shop, "debug"), secret}
-    kept |= set(after.of("deployments.apps", plane.opted) | after.of("replicasets.apps", plane.opted))
-    kept |= set(after.of("pods", plane.opted))
+    # A bare pod is only named, and the control plane stays as long as there is one.
+    assert_told(uninstall(mesh_cluster, confirm="osm"), "shop/debug", "bare_pods", cluster=cluster)
+    assert plane.sidecars() == ["shop/debug"]
+    assert unready(cluster.api, "osm-system") == []
+    before, after = gone(mesh_cluster, EDGE, plane, bare_pods="recreate")
+    assert plane.sidecars() == []
+    in_template = {kind: after.of(kind, plane.opted) for kind in ("deployments.apps", "replicasets.apps", "pods")}
+    kept = definitions(after) | empty_namespace("osm-system") | others.things | {thing for found in in_template.values() for thing in found}
     assert left(mesh_cluster, kept) == []
     assert len(after.of("customresourcedefinitions.apiextensions.k8s.io").keys() & definitions(after)) >= 19
     assert of_others(before, after, others, *plane.names) == []
 
-    before, after = gone(mesh_cluster, EDGE, plane, **EVERYTHING)
+    # Nothing tells any more where the mesh was, so the namespace has to be named, and it goes only because it is empty.
+    later = {**EVERYTHING, "mesh_namespace": "osm-system", "delete_namespace": "true"}
+    before, after = gone(mesh_cluster, EDGE, plane, **later)
     assert left(mesh_cluster, others.things) == []
     assert of_others(before, after, others, *plane.names) == []
-    assert not cluster.api.exists("/api/v1/namespaces/osm-system")
 
 
 def test_the_oldest_with_its_conversion_webhook(mesh_cluster: MeshCluster) -> None:

@@ -361,11 +361,11 @@ def of_others(before: Look, after: Look, mine: Neighbours, *namespaces: str) -> 
     """What was not of the family and is gone or changed, besides what the owners of restarted pods do in these namespaces."""
     restarted = {"pods", "replicasets.apps", "controllerrevisions.apps", "endpointslices.discovery.k8s.io", "endpoints"}
     workloads = {"deployments.apps", "statefulsets.apps", "daemonsets.apps"}
-    family = before.family()
+    leases = {thing for thing in before.of("leases.coordination.k8s.io") if thing.namespace.startswith("kube-")}
     found = [
         str(thing)
-        for thing in after.gone(before) | after.changed(before)
-        if thing not in family and not (thing.namespace in namespaces and thing.resource in restarted | workloads)
+        for thing in (after.gone(before) | after.changed(before)) - before.family(history=True) - leases
+        if not (thing.namespace in namespaces and thing.resource in restarted | workloads)
     ]
     return sorted(found + mine.touched(before, after))
 

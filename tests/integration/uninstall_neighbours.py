@@ -89,7 +89,7 @@ def _always() -> list[Object]:
         _secret("sh.helm.release.v1.osm.v1", TEAM, {"owner": "helm", "name": "osm"}, {"release": packed}, "helm.sh/release.v1"),
         _secret("osm-ca-bundle", TEAM, {}, {}),
         _secret("sidecar-bootstrap-config-notes", TEAM, {}, {}),
-        _make("v1", "Service", "osm-injector", TEAM, {}, spec={"ports": [{"port": 9090}], "selector": {"app": "their-injector"}}),
+        _make("v1", "Service", "docs-injector", TEAM, {}, spec={"ports": [{"port": 9090}], "selector": {"app": "their-injector"}}),
         webhook,
         definition,
     ]
@@ -137,7 +137,7 @@ def _binding(name: str, labels: dict[str, str]) -> Object:
 def _webhook(kind: str, name: str, labels: dict[str, str]) -> Object:
     entry = {
         "name": "docs.example.com",
-        "clientConfig": {"service": {"namespace": TEAM, "name": "osm-injector", "port": 9090}},
+        "clientConfig": {"service": {"namespace": TEAM, "name": "docs-injector", "port": 9090}},
         "rules": [{"apiGroups": ["docs.example.com"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pages"]}],
         "sideEffects": "None",
         "admissionReviewVersions": ["v1"],
