@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import PENDING
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Artefact, Inventory
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.report_data_plane import names
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Inventory
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_choice import (
     control_plane_goes,
     home,
@@ -20,9 +21,9 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_c
     sidecar_work,
     wants_control_plane_gone,
 )
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_definitions import DEFINITIONS, objects_left
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_fate import WEBHOOKS, decide, is_dead
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_manifest import usable_release
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_offers import offers
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_traffic import traffic_findings
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_user_resources import USER_RESOURCE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
@@ -43,8 +44,7 @@ def findings(inventory: Inventory) -> list[Finding]:
         *_release(inventory),
         *_hooks(inventory),
         *_namespace(inventory),
-        *_definitions(inventory),
-        *_orphans(inventory),
+        *offers(inventory),
         *_user_resources(inventory),
     ]
 
@@ -59,7 +59,7 @@ def notes(inventory: Inventory) -> list[Finding]:
             "warning",
             "sidecars-without-control-plane",
             _mesh(inventory),
-            f"sidecars without a control plane stay in {_pods(pods.total())}: {_names([*pods])}",
+            f"sidecars without a control plane stay in {_pods(pods.total())}: {names([*pods])}",
             "their certificates expire (within 24 hours, as a rule) and they learn no new endpoint; then their calls fail",
             "replace them: the result's leftovers say how; then run the same command again",
         )
@@ -114,7 +114,7 @@ def _sidecars_stay(inventory: Inventory) -> Iterator[Finding]:
         "warning",
         "sidecars-stay",
         _mesh(inventory),
-        f"sidecars stay in {_pods(sum(item.pods for item in left))}: {_names([str(item.object) for item in left])}",
+        f"sidecars stay in {_pods(sum(item.pods for item in left))}: {names([str(item.object) for item in left])}",
         "this run cannot replace them; it does all others, and stops before the control plane if they still have one then"
         if stops
         else "this run cannot replace them",
@@ -190,79 +190,9 @@ def _namespace(inventory: Inventory) -> Iterator[Finding]:
             "warning",
             "namespace-content-lost",
             ref,
-            f"{len(inventory.content)} objects in it are not of this mesh: {_names([str(item) for item in inventory.content])}",
+            f"{len(inventory.content)} objects in it are not of this mesh: {names([str(item) for item in inventory.content])}",
             "they are deleted with the namespace (delete_namespace: force)",
             "save what is still needed first",
-        )
-
-
-def _definitions(inventory: Inventory) -> Iterator[Finding]:
-    found = [(item, decide(item, inventory)) for item in inventory.artefacts if item.what in DEFINITIONS]
-    shared = [item for item, decision in found if item.users and not decision.goes and item.owner == "shared"]
-    if shared:
-        users = sorted({user for item in shared for user in item.users})
-        yield Finding(
-            "info",
-            "definitions-shared",
-            shared[0].ref,
-            f"{len(shared)} definitions stay: {', '.join(users)} {'uses' if len(users) == 1 else 'use'} them as well",
-            "deleting a definition deletes all its objects, of every mesh",
-            "nothing; they can go with the last mesh",
-        )
-    free = [
-        item
-        for item, decision in found
-        if not decision.goes and item.owner != "other" and not item.users and not _is_asked(item, inventory)
-    ]
-    if free and inventory.subject is not None and "cluster_wide" in inventory.request.parts:
-        words = sorted({DEFINITIONS[item.what] for item in free})
-        yield Finding(
-            "info",
-            "definitions-unused",
-            free[0].ref,
-            f"{len(free)} definitions are used by no other mesh, and stay",
-            "nobody asked for them: deleting a definition deletes all its objects",
-            f"delete_cluster_wide_resources: [{', '.join(words)}] deletes those without objects",
-        )
-    for item, decision in found:
-        if decision.goes or item.users or item.owner == "other" or not _is_asked(item, inventory):
-            continue
-        left = objects_left(item, inventory)
-        if left is None or left:
-            yield Finding(
-                "warning",
-                "custom-resources-left" if left else "custom-resources-uncounted",
-                item.ref,
-                f"it stays: {decision.why}",
-                "deleting a definition deletes all its objects",
-                "look at them; delete_custom_resources: true deletes them, whoever made them",
-            )
-
-
-def _is_asked(item: Artefact, inventory: Inventory) -> bool:
-    return bool(inventory.request.cluster_wide & {DEFINITIONS[item.what], "all"})
-
-
-def _orphans(inventory: Inventory) -> Iterator[Finding]:
-    """What nobody claims is found, and offered."""
-    left = [
-        item
-        for item in inventory.artefacts
-        if item.owner in ("unclaimed", "shared") and not item.users and item.what not in DEFINITIONS and item.what != "custom-resources"
-    ]
-    left = [item for item in left if not decide(item, inventory).goes]
-    if left:
-        kinds = Counter(item.what for item in left)
-        described = ", ".join(f"{count} × {what}" for what, count in sorted(kinds.items()))
-        meshes = sorted({str(item.state["mesh"]) for item in left if item.state.get("mesh")})
-        named = f"; those of mesh {', '.join(meshes)} go with mesh_name" if meshes else ""
-        yield Finding(
-            "info",
-            "orphans-found",
-            left[0].ref,
-            f"{len(left)} things of the family have no mesh in this cluster: {described}",
-            "an uninstallation that did not end, or an upgrade, left them; they may hold up others",
-            f"delete_cluster_wide_resources: [orphans] removes what nobody claims{named}",
         )
 
 
@@ -272,12 +202,3 @@ def _user_resources(inventory: Inventory) -> Iterator[Finding]:
         ref = ObjectRef(item.kind.kind, item.name, item.namespace)
         if ref not in found:
             yield Finding("info", "user-resource-missing", ref, "it does not exist", "it is gone already, or its name is wrong", "nothing")
-
-
-def _names(found: Sequence[str]) -> str:
-    shown = ", ".join(found[:_MOST])
-    return f"{shown} and {len(found) - _MOST} more" if len(found) > _MOST else shown
-
-
-def _pods(count: int) -> str:
-    return "1 pod" if count == 1 else f"{count} pods"
