@@ -202,3 +202,7 @@ def _user_resources(inventory: Inventory) -> Iterator[Finding]:
         ref = ObjectRef(item.kind.kind, item.name, item.namespace)
         if ref not in found:
             yield Finding("info", "user-resource-missing", ref, "it does not exist", "it is gone already, or its name is wrong", "nothing")
+
+
+def _pods(count: int) -> str:
+    return "1 pod" if count == 1 else f"{count} pods"
