@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hosted_clusters import ManagementCluster
 from istio_clusters import IstioCluster
 from mesh_clusters import MeshCluster
 from sandboxlib.cluster import Cluster
@@ -31,5 +32,15 @@ def istio_cluster(sandbox_home: Path) -> Iterator[IstioCluster]:
     cluster = Cluster("istio", sandbox_home)
     try:
         yield IstioCluster(cluster)
+    finally:
+        cluster.down()
+
+
+@pytest.fixture(scope="session")
+def management_cluster(sandbox_home: Path) -> Iterator[ManagementCluster]:
+    """One management cluster for all tests of hosted clusters: ask it for those that a test needs."""
+    cluster = Cluster("management", sandbox_home)
+    try:
+        yield ManagementCluster(cluster)
     finally:
         cluster.down()

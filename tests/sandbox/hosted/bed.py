@@ -8,7 +8,7 @@
 >>> bed = Bed(cluster)
 >>> bed.install()
 >>> prod = bed.add(shape_of_size("prod", 12))                      # objects only
->>> bed.add(Shape("stage", pools=(...)), real=RealControlPlane())  # with an API server and an etcd of its own
+>>> bed.add(Shape("stage", pools=(...)), real=Image())  # with an API server and an etcd of its own
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ from sandboxlib.cluster import Cluster
 from sandboxlib.errors import SandboxError
 from sandboxlib.users import PROBE, kubeconfig_for
 
+from .backend import Backend
+from .contents import fill, first_contents
 from .control_plane_objects import workload_names, workloads
 from .definitions import OWN_KINDS, definitions
+from .etcd_image import Image
 from .hypershift_objects import components, endpoint_services, hosted_cluster, hosted_control_plane, node_pools
 from .machine_objects import cluster_api, machine_graph
 from .made import Made, Object, metadata
@@ -41,11 +44,23 @@ class Hosted:
         self.bed = bed
         self.shape = shape
         self.machines = shape.machines(instances)
+        self.backend: Backend | None = None
+
+    @property
+    def real(self) -> Backend:
+        """The processes behind it; SandboxError when it has only objects."""
+        if self.backend is None:
+            raise SandboxError(f"{self.shape.annotated} has no API server and no etcd of its own")
+        return self.backend
 
     @property
     def path(self) -> str:
         """Where its HostedCluster is."""
         return f"{collection('hypershift.openshift.io/v1beta1', 'HostedCluster', self.shape.namespace)}/{self.shape.name}"
+
+    def fill(self, mebibytes: int) -> None:
+        """Put about that much more into its etcd, beside the API server's own keys."""
+        fill(self.real.etcd_address, self.real.etcd_context(), mebibytes)
 
     def wait_for_pods(self) -> None:
         """Wait until every pod of its control plane is ready."""
@@ -100,13 +115,29 @@ class Bed:
                     raise SandboxError(f"waited {_SECONDS:.0f} s for {what}")
                 time.sleep(0.1)
 
-    def add(self, shape: Shape, instances: Mapping[str, str] | None = None) -> Hosted:
-        """Make all objects of a hosted cluster; ``instances`` are EC2 instances by the name of the machine."""
+    def add(self, shape: Shape, instances: Mapping[str, str] | None = None, real: Image | None = None) -> Hosted:
+        """Make all objects of a hosted cluster; ``instances`` are EC2 instances by the name of the machine.
+
+        With ``real``, what is in the etcd pods, it has an API server and an etcd, with something in it. SandboxError where
+        this machine does not allow that; then nothing was made.
+        """
         if shape.cluster_api_version != self.cluster_api_version:
             raise SandboxError(f"this cluster serves {self.cluster_api_version} of Cluster API, not {shape.cluster_api_version}")
         hosted = Hosted(self, shape, instances or {})
+        endpoint = (shape.hostname("api"), 443)
+        known: Mapping[str, Mapping[str, bytes]] = {}
+        nodes: tuple[str, ...] = ()
+        if real:
+            backend = hosted.backend = Backend(self.cluster, shape, real)
+            backend.start()
+            endpoint, known, nodes = backend.endpoint, backend.secrets(), backend.nodes
         with self.writer() as writer:
-            writer.make(self._objects(hosted, (shape.hostname("api"), 443), {}, ()))
+            writer.make(self._objects(hosted, endpoint, known, nodes))
+        if hosted.backend:
+            hosted.backend.wait_for_exec()
+            hosted.backend.wait_for_api()
+            with hosted.backend.writer() as writer:
+                writer.make(first_contents(shape, hosted.machines))
         return hosted
 
     def _objects(
@@ -133,6 +164,7 @@ class Bed:
         with self.writer() as writer:
             self._delete_user_objects(writer, shape)
             if shape.control_plane:
+                _end_pods(writer, shape.control_plane_namespace)
                 writer.request("DELETE", f"/api/v1/namespaces/{shape.control_plane_namespace}")
                 remove(writer, shape.control_plane_namespace, kinds)
                 volumes = writer.request("GET", collection("v1", "PersistentVolume"))["items"]
@@ -146,6 +178,9 @@ class Bed:
             return not shape.control_plane or _missing(writer, f"/api/v1/namespaces/{shape.control_plane_namespace}")
 
         self.wait(f"namespace {shape.control_plane_namespace} to go", gone)
+        if hosted.backend:  # its nodes play the etcd pods to the end
+            hosted.backend.end()
+            hosted.backend = None
 
     def _delete_user_objects(self, writer: Writer, shape: Shape) -> None:
         api = "hypershift.openshift.io/v1beta1"
@@ -157,6 +192,13 @@ class Bed:
         for made in secrets_and_config(shape, {}):
             if made.namespace == shape.namespace:
                 _forgiving(writer, "DELETE", f"{collection('v1', made.kind, made.namespace)}/{made.name}", None)
+
+
+def _end_pods(writer: Writer, namespace: str) -> None:
+    """A namespace that ends with pods in it waits for the end of their grace, whether or not they use it."""
+    for kind in ("deployments", "statefulsets", "replicasets"):
+        writer.request("DELETE", f"/apis/apps/v1/namespaces/{namespace}/{kind}")
+    writer.request("DELETE", f"/api/v1/namespaces/{namespace}/pods?gracePeriodSeconds=0")
 
 
 def _forgiving(writer: Writer, method: str, path: str, body: Object | None) -> None:
