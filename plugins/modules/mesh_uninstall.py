@@ -56,10 +56,10 @@ options:
     default: "false"
   delete_cluster_wide_resources:
     description:
-      - What may be shared with others, or has no living owner, and goes only when it is named here. Everything else that belongs to the
-        mesh (webhooks, MeshConfig, certificates, hooks) goes always.
-      - V(osm_crds) are the CustomResourceDefinitions of the product, V(smi_crds) those of the Service Mesh Interface. Those that another mesh
-        of the cluster uses stay.
+      - What may be shared with others, or has no living owner, and goes only when it is named here. Everything else that belongs to
+        the mesh (webhooks, MeshConfig, certificates, hooks) goes always.
+      - V(osm_crds) are the CustomResourceDefinitions of the product, V(smi_crds) those of the Service Mesh Interface. Those that another
+        mesh of the cluster uses stay.
       - V(orphans) are webhooks, hooks and bootstrap Secrets of meshes that are gone.
       - V(all) is all of them.
     type: list
@@ -74,8 +74,8 @@ options:
     default: false
   user_resources:
     description:
-      - Objects that were made for this mesh by its users, for instance a Vault for its certificates, and are to be deleted with it, after the
-        control plane.
+      - Objects that were made for this mesh by its users, for instance a Vault for its certificates, and are to be deleted with it, after
+        the control plane.
     type: list
     elements: dict
     default: []
@@ -137,7 +137,8 @@ options:
     default: 600
   stall_timeout:
     description:
-      - Seconds without any progress after which a workload counts as failed, with the reason.
+      - Seconds without any progress after which a workload counts as failed, with the reason. Every other wait ends after it too (pods of
+        the control plane that do not go, an object that a finalizer holds, a namespace that does not end).
     type: int
     default: 120
   bare_pods:
@@ -245,8 +246,8 @@ summary:
     pods: 298
 artefacts:
   description:
-    - Everything of the mesh, and of the family, that was found, with what became of it and why. C(outcome) is V(gone), V(kept), V(failed), or in
-      check mode V(to_remove).
+    - Everything of the mesh, and of the family, that was found, with what became of it and why. C(outcome) is V(gone), V(kept),
+      V(failed), or in check mode V(to_remove).
   returned: when the cluster was read
   type: list
   elements: dict

@@ -93,7 +93,8 @@ class Subject:
     ca_secret: str = ""
 
 
-class Artefact(NamedTuple):
+@dataclass(frozen=True)
+class Artefact:
     """One thing of a mesh, or of the family, that is in the cluster.
 
     ``what`` is the row of the documentation's table that it belongs to (a stable kebab-case word, see ``uninstall_table``).
@@ -112,7 +113,7 @@ class Artefact(NamedTuple):
     users: tuple[str, ...] = ()
     count: int | None = 1
     unknown: str = ""
-    state: Object = {}
+    state: Object = field(default_factory=dict)
 
 
 class Enrolled(NamedTuple):

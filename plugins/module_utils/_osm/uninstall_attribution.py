@@ -12,6 +12,7 @@ of a ``user-resource`` has ``release`` (``namespace/name``) when Helm made it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import NAMESPACE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Observed
@@ -78,7 +79,7 @@ def _user_resources(traces: Traces) -> Iterator[Artefact]:
     for item in traces.user_resources:
         found = artefact(item, "user-resource", Claim("named", "user_resources names it"))
         release = item.release
-        yield found._replace(state={"release": f"{release.namespace}/{release.name}"}) if release is not None else found
+        yield replace(found, state={"release": f"{release.namespace}/{release.name}"}) if release is not None else found
 
 
 def _namespace(claims: Claims) -> Iterator[Artefact]:

@@ -11,6 +11,7 @@ pkg/validator/patch.go copy the old metadata), and everything that selects by it
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_parts import RELEASES
@@ -43,7 +44,7 @@ class Claim(NamedTuple):
 def artefact(item: Thing, what: str, claim: Claim) -> Artefact:
     """Return a thing with whose it is."""
     found = Artefact(item.ref, item.kind, what, claim.owner, claim.found_by, item.uid, item.resource_version)
-    return found._replace(users=claim.users, state=item.state)
+    return replace(found, users=claim.users, state=item.state)
 
 
 class Claims:

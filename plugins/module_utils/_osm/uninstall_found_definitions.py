@@ -12,6 +12,7 @@ which versions install it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CRD, Kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.crd_users import is_used
@@ -70,7 +71,7 @@ def _definition(crd: CustomResource, claim: Claim, claims: Claims, traces: Trace
     ref = ObjectRef("CustomResourceDefinition", crd.name)
     what = "smi-crd" if _in_groups(crd, (_SMI,)) else "osm-crd"
     found = Artefact(ref, CRD, what, claim.owner, claim.found_by, crd.uid, crd.resource_version)
-    yield found._replace(users=claim.users, count=count, unknown=unknown, state=state)
+    yield replace(found, users=claim.users, count=count, unknown=unknown, state=state)
     if count != 0 and (count is not None or unknown):
         found_by = "they are objects of this definition, whoever made them"
         yield Artefact(ref, custom_resources(crd), "custom-resources", claim.owner, found_by, count=count, unknown=unknown)

@@ -11,6 +11,7 @@ These have no label for the mesh; their names are fixed, and a namespace has one
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import SECRET
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, ReleaseRef
@@ -91,7 +92,7 @@ def releases(claims: Claims, traces: Traces) -> Iterator[Artefact]:
         state = {"status": info.status, "revision": info.revision, "readable": record is not None or not own}
         where = ObjectRef("HelmRelease", ref.name, ref.namespace)
         found = Artefact(where, SECRET, "helm-release", claim.owner, claim.found_by, info.uid, info.resource_version)
-        yield found._replace(users=claim.users, state=state)
+        yield replace(found, users=claim.users, state=state)
     for info in traces.revisions:
         if subject is not None and ReleaseRef(info.name, info.namespace) == subject.release:
             found_by = f"Helm keeps revision {info.revision} of the mesh's release in it"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,8 +24,8 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_p
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_reading import read_inventory
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_refusals import refusals
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_result import uninstall_result
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_sidecars import SidecarRemoval
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_sidecar_steps import sidecar_steps
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_sidecars import SidecarRemoval
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Guard, Phase, Procedure
@@ -90,8 +91,8 @@ class MeshUninstall:
         return uninstall_result(self._first, self._last, self._sidecars.result, check=self._check, outcomes=outcomes)
 
     def _phase(self, name: str) -> Phase[Inventory]:
-        enter = {"enter": self._writer.after_stop} if name == uninstall.CONVERSION else {}
-        return Phase(name, partial(plan_phase, name), self._writer.apply, self._writer.dry_run, **enter)
+        phase = Phase(name, partial(plan_phase, name), self._writer.apply, self._writer.dry_run)
+        return replace(phase, enter=self._writer.after_stop) if name == uninstall.CONVERSION else phase
 
     def _observe(self, record: Record | None) -> Inventory:
         # What was found to know the target is still fresh when the first look follows at once.

@@ -241,7 +241,7 @@ def applied(found: Inventory, step: Step, hidden: dict[str, int] | None = None) 
         return _stopped(found, ref.name)
     if step.action == "strip_conversion":
         count = (hidden or {}).get(ref.name, 0)
-        counted = (item._replace(count=count, unknown="") if item.ref == ref and item.count is None else item for item in items)
+        counted = (replace(item, count=count, unknown="") if item.ref == ref and item.count is None else item for item in items)
         kept = _without(counted, ref, "conversion-webhook")
         return replace(found, artefacts=tuple(item for item in kept if item.what != "custom-resources" or item.count != 0))
     if step.action == "uninstall":
@@ -251,7 +251,7 @@ def applied(found: Inventory, step: Step, hidden: dict[str, int] | None = None) 
     if step.action == "delete_objects":
         plural = ref.name.partition(".")[0]
         rest = (item for item in _without(items, ref, "custom-resources") if item.what == "custom-resources" or item.kind.plural != plural)
-        return replace(found, artefacts=tuple(item._replace(count=0) if item.ref == ref else item for item in rest))
+        return replace(found, artefacts=tuple(replace(item, count=0) if item.ref == ref else item for item in rest))
     if step.action in ("delete", "await") and ref.kind == "Namespace" and ref.name == HOME:
         outside = tuple(item for item in items if item.ref.namespace != HOME and item.ref != ref)
         return replace(found, artefacts=outside, namespace_exists=False, namespace_terminating=False, content=())
@@ -266,7 +266,7 @@ def _less_one(found: Inventory, step: Step) -> Inventory:
     """One object of a definition is gone."""
     name = next(f"{item.resource}.{item.group}" for item in step.permissions)
     rest = (item for item in found.artefacts if item.ref != step.object)
-    counted = (item._replace(count=max(0, item.count - 1)) if item.ref.name == name and item.count is not None else item for item in rest)
+    counted = (replace(item, count=max(0, item.count - 1)) if item.ref.name == name and item.count is not None else item for item in rest)
     return replace(found, artefacts=tuple(item for item in counted if item.what != "custom-resources" or item.count != 0))
 
 

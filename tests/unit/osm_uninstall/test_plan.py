@@ -220,7 +220,7 @@ def test_a_definition_with_objects_is_kept_and_they_are_counted() -> None:
 def test_the_mesh_s_own_meshconfig_does_not_keep_its_definition() -> None:
     crd = definition("meshconfigs.config.openservicemesh.io", count=1)
     assert decide(crd, inventory(crd, CONFIG, request=ALL)).goes
-    two = crd._replace(count=2)
+    two = replace(crd, count=2)
     assert not decide(two, inventory(two, CONFIG, request=ALL)).goes
     stays = asked(cluster_wide=frozenset({"all"}), parts=frozenset({"cluster_wide"}))
     assert not decide(crd, inventory(crd, CONFIG, request=stays, alive=False)).goes
@@ -262,7 +262,7 @@ def test_definitions_of_a_control_plane_that_stays_stay() -> None:
 def test_a_definition_that_another_mesh_uses_is_kept_until_the_last_one_goes() -> None:
     crd = artefact("osm-crd", EGRESSES, "shared", count=0, users=(OTHER,))
     assert why(crd, inventory(crd, request=ALL, others=[neighbour()])) == f"{OTHER} uses it"
-    assert decide(crd._replace(users=()), inventory(crd, request=ALL)).goes
+    assert decide(replace(crd, users=()), inventory(crd, request=ALL)).goes
 
 
 @pytest.mark.parametrize("what", ["mutating-webhook", "hook", "bootstrap-secrets", "conversion-webhook", "mesh-config", "ca-secret"])
@@ -364,7 +364,7 @@ def test_definitions_are_not_deleted_as_user_resources() -> None:
 
 def test_the_id_of_a_plan_is_that_of_its_intent() -> None:
     items = (CONFIG, definition(count=0), HOME_NAMESPACE, artefact("bootstrap-secrets", "shop", count=3))
-    newer = [item._replace(resource_version="999", count=item.count and item.count + 4) for item in items]
+    newer = [replace(item, resource_version="999", count=item.count and item.count + 4) for item in items]
     first, second = (whole_plan(inventory(*some, request=ALL)) for some in (items, newer))
     assert first.id == second.id
     assert first.id != whole_plan(inventory(*items)).id

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import UninstallRequest
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_proof import unproven
 from ansible_collections.meshops.lifecycle.tests.unit.osm_uninstall.plan_scenes import (
@@ -35,14 +37,14 @@ def test_whatever_the_plan_would_still_do_is_an_error() -> None:
 
 
 def test_who_makes_it_again_is_named() -> None:
-    again = CONFIG._replace(state={"manager": "argocd-controller"})
+    again = replace(CONFIG, state={"manager": "argocd-controller"})
     [finding] = unproven(inventory(again, alive=False))
     assert "argocd-controller" in finding.what
     assert "argocd-controller" in finding.remedy
 
 
 def test_what_is_marked_for_deletion_and_stays_is_told_so() -> None:
-    held = CONFIG._replace(state={"deleting": True})
+    held = replace(CONFIG, state={"deleting": True})
     [finding] = unproven(inventory(held, alive=False))
     assert "marked for deletion" in finding.what
     assert f"-n {HOME}" in finding.remedy

@@ -232,11 +232,11 @@ def test_what_stays_although_it_could_go_is_offered() -> None:
     assert {"definitions-unused", "orphans-found"} <= {*told(inventory(crd, stray))}
     everything = asked(cluster_wide=frozenset({"all"}))
     assert not {"definitions-unused", "orphans-found"} & {*told(inventory(crd, stray, request=everything))}
-    used = crd._replace(count=2)
+    used = replace(crd, count=2)
     assert "custom-resources-left" in told(inventory(used, request=everything))
-    unknown = crd._replace(count=None, unknown="not allowed")
+    unknown = replace(crd, count=None, unknown="not allowed")
     assert "custom-resources-uncounted" in told(inventory(unknown, request=everything))
-    shared = crd._replace(owner="shared", users=(OTHER,))
+    shared = replace(crd, owner="shared", users=(OTHER,))
     assert "definitions-shared" in told(inventory(shared, request=everything))
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Inventory, UninstallRequest
@@ -73,7 +74,7 @@ def test_what_failed_says_how() -> None:
 
 
 def test_what_was_made_again_is_told_with_who_made_it() -> None:
-    again = CONFIG._replace(uid="another", state={"manager": "argocd-controller"})
+    again = replace(CONFIG, uid="another", state={"manager": "argocd-controller"})
     found = outcomes(inventory(CONFIG, alive=False), inventory(again, alive=False))
     assert found["osm-mesh-config"] == ("failed", "it was made again by argocd-controller")
 
