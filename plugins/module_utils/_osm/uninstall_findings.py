@@ -74,10 +74,10 @@ def _mesh(inventory: Inventory) -> ObjectRef:
 def _no_mesh(inventory: Inventory) -> Iterator[Finding]:
     if inventory.subject is None:
         name = inventory.request.mesh_name or inventory.request.confirm
-        what = f"there is no mesh {name}" if name else "there is no mesh"
-        yield Finding(
-            "info", "no-mesh", _mesh(inventory), f"{what}, and nothing that one left behind", "there is nothing to uninstall", "nothing"
-        )
+        left = any(item.owner in ("named", "unclaimed") for item in inventory.artefacts)
+        what = f"there is no mesh {name}, and nothing that it left behind" if name else "there is no mesh"
+        why = f"there is nothing to uninstall{'; what gone meshes have left is told beside' if left else ''}"
+        yield Finding("info", "no-mesh", _mesh(inventory), what, why, "nothing")
 
 
 def _managed(inventory: Inventory) -> Iterator[Finding]:
