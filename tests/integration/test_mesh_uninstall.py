@@ -167,8 +167,12 @@ def test_uninstalled_by_hand_and_the_namespace_stuck_since_yesterday(mesh_cluste
 
     eventually(stuck, "the namespace is not stuck", 60)
     others = Neighbours("stuck").make(cluster)
-    plan = planned(mesh_cluster)["plan"]
-    # That it goes nobody asks: somebody has already deleted it.
+    # Several things name a mesh that is not there any more: which one is meant has to be said, and is offered.
+    offered = planned(mesh_cluster)
+    assert (offered["changed"], offered["steps"]) == (False, [])
+    assert "osm" in next(item["remedy"] for item in offered["findings"] if item["code"] == "orphans-found")
+    plan = planned(mesh_cluster, mesh_name="osm")["plan"]
+    # That the namespace goes nobody asks: somebody has already deleted it.
     result = done(uninstall(mesh_cluster, confirm="osm", expected_plan_id=plan["id"]))
     assert outcomes(result)["strip_conversion:CustomResourceDefinition/meshconfigs.config.openservicemesh.io"] == "done"
     eventually(lambda: not cluster.api.exists(path), "the namespace does not end", 60)
