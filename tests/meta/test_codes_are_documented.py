@@ -7,17 +7,22 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from documented import ROOT
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_sidecar_steps import EDIT, SCRAPED, UNENROL
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_leftovers import CODES as LEFTOVERS
 
 SOURCES = sorted((ROOT / "plugins" / "module_utils").glob("_*/*.py"))
+# What an uninstallation says is in its own guide, also where another procedure has the same word for something like it.
+UNINSTALLATION = [path for path in SOURCES if path.parent.name == "_osm" and path.name.startswith("uninstall")]
+# Codes that are made of another word: of what stays, and of the writes before a workload.
+OF_SIDECARS = {SCRAPED, *(f"{action.replace('_', '-')}-failed" for action in (UNENROL, EDIT))}
 # Where a constructor takes the code; the other names are functions that hand one on.
-POSITIONS = {"Finding": 1, "Refusal": 0}
+POSITIONS = {"Finding": 1, "Refusal": 0, "Obstacle": 0}
 VITAL_KEYS = "VITAL_KEYS"
 
 
@@ -59,19 +64,37 @@ def _literals(node: ast.expr) -> Iterator[str]:
 
 def all_codes() -> list[str]:
     """All codes, each once; raises LookupError when there are none, so that the test does not pass for want of cases."""
-    codes = sorted({code for path in SOURCES for _what, code in codes_of(path)} | LEFTOVERS)
+    return _some(SOURCES, LEFTOVERS | OF_SIDECARS)
+
+
+def codes_of_uninstallation() -> list[str]:
+    """Those that an uninstallation has beside the codes of a refresh; raises LookupError when there are none."""
+    return _some(UNINSTALLATION, OF_SIDECARS)
+
+
+def _some(sources: Iterable[Path], more: Collection[str]) -> list[str]:
+    codes = {code for path in sources for _what, code in codes_of(path)}
     if not codes:
         raise LookupError("no finding and no refusal was found in the sources")
-    return codes
+    return sorted(codes | {*more})
 
 
 @pytest.mark.parametrize("code", all_codes())
 def test_a_code_is_explained_in_the_guides(code: str) -> None:
-    rows = [line for path in (ROOT / "docs").glob("*.md") for line in path.read_text(encoding="utf-8").splitlines()]
-    assert any(line.startswith(f"| `{code}`") for line in rows), f"no table of docs/*.md has a row for `{code}`"
+    assert _has_row(code, (ROOT / "docs").glob("*.md")), f"no table of docs/*.md has a row for `{code}`"
+
+
+@pytest.mark.parametrize("code", codes_of_uninstallation())
+def test_a_code_of_an_uninstallation_is_explained_in_its_guide(code: str) -> None:
+    assert _has_row(code, [ROOT / "docs" / "uninstall.md"]), f"no table of docs/uninstall.md has a row for `{code}`"
+
+
+def _has_row(code: str, documents: Iterable[Path]) -> bool:
+    return any(line.startswith(f"| `{code}`") for path in documents for line in path.read_text(encoding="utf-8").splitlines())
 
 
 def test_codes_of_each_shape_are_found() -> None:
-    """A literal, one of two, one that a function takes, one of a table, one of a leftover."""
+    """A literal, one of two, one that a function takes, one of a table, one of a leftover, one of an obstacle, one made of another word."""
     shapes = {"downgrade", "edit-lost", "mirrored-sidecar-image", "sidecar-stale", "plugin-chains-missing", "bare-pod"}
+    shapes |= {"user-resource-protected", "unenrol-failed"}
     assert shapes <= {*all_codes()}
