@@ -23,12 +23,13 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_d
     objects,
     ownerless,
     stays,
+    used_by,
 )
 
 # The word of ``delete_cluster_wide_resources`` for each.
 DEFINITIONS = {"osm-crd": "osm_crds", "smi-crd": "smi_crds"}
 # What a mesh makes for itself, and what goes with it.
-_OWN = ("mesh-config", "root-certificate")
+INSTANCES = ("mesh-config", "root-certificate")
 
 
 def conversion(item: Artefact, inventory: Inventory) -> Decision:
@@ -57,6 +58,9 @@ def definition(item: Artefact, inventory: Inventory) -> Decision:
         return stays(f"deleting a definition deletes all its objects, so it goes only with delete_cluster_wide_resources: [{word}]")
     if control_plane_stays(inventory) and item.state.get("used_by_mesh", True):
         return stays(f"the control plane that uses it stays: {why_control_plane_stays(inventory)}")
+    users = next((other.users for other in _instances(item, inventory) if other.users), ())
+    if users:
+        return stays(used_by(users))
     converted = [other for other in _conversions(item, inventory) if not conversion(other, inventory).goes]
     if converted:
         return stays(f"who converts it stays: {conversion(converted[0], inventory).why}")
@@ -85,6 +89,9 @@ def custom_resources(item: Artefact, inventory: Inventory) -> Decision:
     """Decide about the objects of a definition."""
     if objects_left(item, inventory) == 0:
         return goes_along("all of them are objects that the mesh made for itself", phases.ARTEFACTS)
+    others = kept_for_others(item)
+    if others is not None:
+        return others
     own = next((other for other in inventory.artefacts if other.what in DEFINITIONS and other.ref.name == item.ref.name), None)
     decided = definition(own, inventory) if own is not None else stays("their definition is not of the mesh")
     if not decided.goes:
@@ -95,14 +102,34 @@ def custom_resources(item: Artefact, inventory: Inventory) -> Decision:
 
 
 def objects_left(item: Artefact, inventory: Inventory) -> int | None:
-    """Return how many objects a definition has besides those of the mesh that go themselves; None when they could not be counted."""
+    """Return how many objects a definition has besides those of meshes that go themselves; None when they could not be counted."""
     counted = next((other for other in inventory.artefacts if other.what == "custom-resources" and other.ref.name == item.ref.name), item)
     if counted.count is None:
         return None
-    plural, dummy, group = item.ref.name.partition(".")
-    own = (other for other in inventory.artefacts if (other.kind.plural, other.kind.group) == (plural, group) and other.what in _OWN)
-    going = sum(1 for other in own if other.owner == "named" and not other.users and not why_control_plane_stays(inventory))
+    going = sum(1 for other in _instances(item, inventory) if _goes_itself(other, inventory))
     return max(0, counted.count - going)
+
+
+def _instances(item: Artefact, inventory: Inventory) -> list[Artefact]:
+    """Return those objects of a definition that are told one by one."""
+    plural, dummy, group = item.ref.name.partition(".")
+    return [other for other in inventory.artefacts if (other.kind.plural, other.kind.group) == (plural, group) and other.what in INSTANCES]
+
+
+def with_its_definition(item: Artefact, inventory: Inventory) -> Decision | None:
+    """Return that an object which nobody removes by itself goes with all objects of its definition; None when it does not."""
+    name = f"{item.kind.plural}.{item.kind.group}"
+    group = next((other for other in inventory.artefacts if other.what == "custom-resources" and other.ref.name == name), None)
+    decided = custom_resources(group, inventory) if group is not None and not item.users else None
+    if decided is None or decided.action != DELETE_OBJECTS:
+        return None
+    return goes_along("it goes with all objects of its definition", decided.phase, decided.step)
+
+
+def _goes_itself(item: Artefact, inventory: Inventory) -> bool:
+    if kept_for_others(item) is not None:
+        return False
+    return not why_control_plane_stays(inventory) if item.owner == "named" else is_asked(inventory, "orphans")
 
 
 def _unknown(item: Artefact, inventory: Inventory) -> str:

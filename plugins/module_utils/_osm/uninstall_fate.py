@@ -32,9 +32,11 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_d
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_definitions import (
     DEFINITIONS,
+    INSTANCES,
     conversion,
     custom_resources,
     definition,
+    with_its_definition,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_manifest import (
     release_content,
@@ -66,6 +68,16 @@ _CONTAINERS = frozenset({"Namespace", "CustomResourceDefinition"})
 
 def decide(item: Artefact, inventory: Inventory) -> Decision:
     """Return what becomes of one thing that was found."""
+    decided = _by_itself(item, inventory)
+    if decided.goes or item.what not in INSTANCES:
+        return decided
+    return with_its_definition(item, inventory) or decided
+
+
+def _by_itself(item: Artefact, inventory: Inventory) -> Decision:
+    if item.what == "custom-resources":
+        # The mesh's own may be all there is of a definition that others use.
+        return custom_resources(item, inventory)
     others = kept_for_others(item)
     if others is not None:
         return others
@@ -210,7 +222,6 @@ _SPECIAL: dict[str, Callable[[Artefact, Inventory], Decision]] = {
     "helm-record": _helm_record,
     "bootstrap-secrets": _secrets,
     "conversion-webhook": conversion,
-    "custom-resources": custom_resources,
     USER_RESOURCE: _user_resource,
     "namespace": namespace,
 }

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import DEPLOYMENT
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CRD, DEPLOYMENT
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm import uninstall as phases
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Inventory
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_choice import control_plane_goes, running
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_decision import UNINSTALL
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_decision import DELETE, UNINSTALL
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_fate import IN_DATA_PLANE, decide
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_steps import step_for, stop_replica_set, stop_step
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -36,7 +36,7 @@ PLANNED = (
 def plan_phase(phase: str, inventory: Inventory) -> list[Step]:
     """Return the steps of one phase, by kind and name; none has an id that another phase has."""
     found = {step.id: step for step in (*_stops(phase, inventory), *_removals(phase, inventory))}
-    return _after_helm([found[key] for key in sorted(found)])
+    return _in_order([found[key] for key in sorted(found)])
 
 
 def all_steps(inventory: Inventory) -> list[Step]:
@@ -68,7 +68,14 @@ def _stops(phase: str, inventory: Inventory) -> Iterator[Step]:
             yield stop_replica_set(item)
 
 
-def _after_helm(steps: list[Step]) -> list[Step]:
-    """Helm goes first: it would stop at nothing that is gone, but what it removes need not be deleted beside it."""
+def _in_order(steps: list[Step]) -> list[Step]:
+    """Helm goes first, so that nothing is deleted beside it; definitions go last, when the objects that go themselves are gone."""
     helm = tuple(step.id for step in steps if step.action == UNINSTALL)
-    return [replace(step, needs=helm) if helm and step.action != UNINSTALL else step for step in steps]
+    rest = tuple(step.id for step in steps if step.object.kind != CRD.kind)
+    return [replace(step, needs=_needs(step, helm, rest)) for step in steps]
+
+
+def _needs(step: Step, helm: tuple[str, ...], rest: tuple[str, ...]) -> tuple[str, ...]:
+    if step.action == DELETE and step.object.kind == CRD.kind:
+        return rest
+    return helm if step.action != UNINSTALL else ()

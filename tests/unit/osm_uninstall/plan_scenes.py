@@ -39,6 +39,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall i
     Subject,
     UninstallRequest,
 )
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_fate import decide
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_plan import plan_phase
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_sidecar_steps import sidecar_steps
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -247,7 +248,9 @@ def applied(found: Inventory, step: Step, hidden: dict[str, int] | None = None) 
     if step.action == "uninstall":
         return _uninstalled(found)
     if step.action == "delete_secrets":
-        return replace(found, artefacts=_without(items, ref, "bootstrap-secrets", only=_meant(found)))
+        here = (item for item in items if (item.ref, item.what) == (ref, "bootstrap-secrets"))
+        gone = [item for item in here if decide(item, found).goes]
+        return replace(found, artefacts=tuple(item for item in items if item not in gone))
     if step.action == "delete_objects":
         plural = ref.name.partition(".")[0]
         rest = (item for item in _without(items, ref, "custom-resources") if item.what == "custom-resources" or item.kind.plural != plural)
@@ -274,15 +277,8 @@ def _group(step: Step) -> str:
     return next(item.group for item in step.permissions if item.verb == "delete")
 
 
-def _meant(found: Inventory) -> frozenset[str]:
-    asked = found.request.cluster_wide & {"orphans", "all"} and "cluster_wide" in found.request.parts
-    return frozenset({"named", "unclaimed", "shared"} if asked else {"named"})
-
-
-def _without(items: Iterable[Artefact], ref: ObjectRef, what: str, only: frozenset[str] | None = None) -> tuple[Artefact, ...]:
-    return tuple(
-        item for item in items if (item.ref, item.what) != (ref, what) or (only is not None and (item.owner not in only or item.users))
-    )
+def _without(items: Iterable[Artefact], ref: ObjectRef, what: str) -> tuple[Artefact, ...]:
+    return tuple(item for item in items if (item.ref, item.what) != (ref, what))
 
 
 def _restarted(found: Inventory, ref: ObjectRef) -> Inventory:

@@ -226,6 +226,14 @@ def test_the_mesh_s_own_meshconfig_does_not_keep_its_definition() -> None:
     assert not decide(crd, inventory(crd, CONFIG, request=stays, alive=False)).goes
 
 
+def test_definitions_go_after_the_objects_of_absent_meshes_that_go_themselves() -> None:
+    crd = definition("meshconfigs.config.openservicemesh.io", count=1)
+    left = artefact("mesh-config", "osm-mesh-config", "unclaimed", place="gone-system")
+    steps = plan_phase(phases.DEFINITIONS, inventory(crd, left, request=ALL))
+    delete = "delete:MeshConfig/gone-system/osm-mesh-config"
+    assert [(step.id, step.needs) for step in steps] == [(f"delete:CustomResourceDefinition/{crd.ref.name}", (delete,)), (delete, ())]
+
+
 def test_custom_resources_go_in_one_step_for_each_definition_when_that_was_asked_for() -> None:
     crd, objects = definition(count=3), artefact("custom-resources", EGRESSES, "unclaimed", count=3)
     request = replace(ALL, delete_custom_resources=True)

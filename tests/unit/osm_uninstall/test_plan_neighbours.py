@@ -206,7 +206,9 @@ def may_go(item: Artefact, world: World) -> bool:
         asked = (
             request.delete_custom_resources and bool(words & {"all", "osm_crds", "smi_crds"}) and not item.users and item.owner != "other"
         )
-        return asked or (mesh and real_count(item, world) <= own_objects(item, world))
+        return asked or real_count(item, world) <= own_objects(item, world)
+    if item.what in ("mesh-config", "root-certificate") and request.delete_custom_resources and words & {"all", "osm_crds"}:
+        return not item.users
     if item.owner == "other" or item.users:
         return False
     if item.what in ("osm-crd", "smi-crd"):
@@ -227,9 +229,11 @@ def real_count(item: Artefact, world: World) -> int:
 
 
 def own_objects(item: Artefact, world: World) -> int:
-    """How many of them the mesh made for itself."""
+    """How many of them a mesh made for itself, and may go."""
     resource = item.ref.name.partition(".")[0]
-    return sum(1 for other in world.found.of("named") if other.kind.plural == resource and other.what == "mesh-config" and not other.users)
+    return sum(
+        1 for other in world.found.artefacts if other.kind.plural == resource and other.what == "mesh-config" and may_go(other, world)
+    )
 
 
 @settings(max_examples=60, deadline=None)
