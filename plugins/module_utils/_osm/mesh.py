@@ -32,7 +32,8 @@ class Webhook(NamedTuple):
     """A MutatingWebhookConfiguration or ValidatingWebhookConfiguration of the family.
 
     ``mesh_name`` and ``version`` are its labels; ``services`` are (namespace, name, port); ``endpoints`` is the number of
-    ready endpoints of the least served one, None when it could not be read, -1 when the Service does not exist.
+    ready endpoints of the least served one, None when it could not be read, -1 when the Service does not exist. ``manager`` is the field
+    manager that wrote it last.
     """
 
     ref: ObjectRef
@@ -46,6 +47,7 @@ class Webhook(NamedTuple):
     uid: str
     resource_version: str
     endpoints: int | None = None
+    manager: str = ""
 
 
 class CustomResource(NamedTuple):

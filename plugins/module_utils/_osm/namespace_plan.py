@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_keys import Keys, differing, wanted_keys, with_keys
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_pods import SCRAPE, scrape_patch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_request import NamespaceRequest
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_state import (
     LiveNamespace,
@@ -20,6 +19,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_s
     not_yet,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS, Product
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.scrape import SCRAPE, scrape_patch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission, Step, step_id
 

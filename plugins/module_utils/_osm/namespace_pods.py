@@ -13,20 +13,6 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.injection i
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, NamespaceFacts, PodTraits
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS, Product
 
-# What the injector and "osm metrics enable" write into a pod (osm-edge v1.3.9 pkg/constants/constants.go, cmd/cli/metrics_enable.go).
-SCRAPE = {"prometheus.io/scrape": "true", "prometheus.io/port": "15010", "prometheus.io/path": "/stats/prometheus"}
-
-
-def scrape_patch(annotations: Mapping[str, str], scrape: bool) -> dict[str, str | None]:
-    """Return the annotations of a pod that are to change, None to remove one; nothing when it is as it is wanted.
-
-    They are removed only when they are exactly those of the mesh: other values are the application's own.
-    """
-    if scrape:
-        return {key: value for key, value in SCRAPE.items() if annotations.get(key) != value}
-    ours = all(annotations.get(key) == value for key, value in SCRAPE.items())
-    return dict.fromkeys(SCRAPE) if ours else {}
-
 
 def pods_to_restart(pods: Mapping[PodTraits, int], after: Mapping[str, NamespaceFacts], mesh: Mesh) -> Counter[str]:
     """Count per namespace the pods that would be made anew with another choice: those without the mesh's sidecar that would get it,

@@ -15,11 +15,11 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds impo
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_findings import namespace_findings, unproven
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_plan import CREATE, PATCH, namespace_steps
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_pods import scrape_patch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_reading import NamespaceReader, has_to_change
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_refusals import namespace_refusals
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_request import NamespaceRequest
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_state import NamespacesState
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.scrape import scrape_patch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import StepFailed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Phase, Procedure
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step

@@ -15,7 +15,6 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Forbidden, Invalid
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import DEPLOYMENT, NAMESPACE, POD
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed, PodTraits
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_pods import SCRAPE, scrape_patch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_request import NamespaceRequest
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_state import (
     LiveNamespace,
@@ -25,6 +24,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_s
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import pod_traits
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.scrape import SCRAPE, scrape_patch
 
 # More namespaces than that are read with one list of all pods instead of one each.
 _LISTED_ONE_BY_ONE = 10

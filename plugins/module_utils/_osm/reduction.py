@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.field_managers import last_writer
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import (
     CustomResource,
     NamespaceFacts,
@@ -49,6 +50,7 @@ def webhook(configuration: Object) -> Webhook:
         labels=labels,
         uid=metadata.get("uid", ""),
         resource_version=metadata.get("resourceVersion", ""),
+        manager=last_writer(configuration),
     )
 
 

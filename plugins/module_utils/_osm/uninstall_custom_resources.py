@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Conflict, KubeError, NotFound, ServerFailure
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.field_managers import last_writer
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CRD, Kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_deletion import Patience
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_finalizers import Held, held, last_writer, sentence
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_finalizers import Held, held, sentence
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, StepFailed, WriteConflict
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.progress import Progress

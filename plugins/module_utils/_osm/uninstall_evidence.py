@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.field_managers import last_writer
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import Kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases import ReleaseInfo
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.version import FIELD_MANAGER
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import ReleaseRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -115,8 +117,15 @@ def thing(kind: Kind, item: Object) -> Thing:
         deleting="deletionTimestamp" in metadata,
         service_account=str(annotations.get(_SERVICE_ACCOUNT) or ""),
         by_cert_manager=any(key.startswith(_CERT_MANAGER) for key in annotations),
-        state=_state(kind, item),
+        state={**_state(kind, item), **_ends(item)},
     )
+
+
+def _ends(item: Object) -> Object:
+    """Return what explains an object that is there although it was deleted: who wrote it last, and whether it is on its way."""
+    manager = last_writer(item)
+    found: dict[str, Any] = {"manager": manager} if manager and manager != FIELD_MANAGER else {}
+    return {**found, "deleting": True} if "deletionTimestamp" in item["metadata"] else found
 
 
 def _state(kind: Kind, item: Object) -> Object:

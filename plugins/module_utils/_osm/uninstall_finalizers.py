@@ -72,30 +72,8 @@ def _setters(metadata: Object, finalizers: Iterable[str]) -> Iterable[str]:
             yield str(entry.get("manager"))
 
 
-def last_writer(item: Object) -> str:
-    """Return the field manager that wrote an object last, or the empty string: whoever makes again what was deleted."""
-    entries = item["metadata"].get("managedFields") or ()
-    written = [entry for entry in entries if entry.get("subresource") != "status" and entry.get("manager")]
-    return str(max(written, key=_time)["manager"]) if written else ""
-
-
-def owner_of(item: Object, *path: str) -> str:
-    """Return the field manager that set one field (``owner_of(deployment, "spec", "replicas")``), or the empty string."""
-    for entry in item["metadata"].get("managedFields") or ():
-        fields = entry.get("fieldsV1")
-        for key in path:
-            fields = (fields or {}).get(f"f:{key}")
-        if fields is not None:
-            return str(entry.get("manager"))
-    return ""
-
-
 def sentence(found: Iterable[object]) -> str:
     """Return the first few of many things as one text, and how many there are besides."""
     texts = [*dict.fromkeys(map(str, found))]
     more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
     return "; ".join(texts[:_SHOWN]) + more
-
-
-def _time(entry: Object) -> str:
-    return str(entry.get("time") or "")

@@ -28,8 +28,8 @@ _APPS = frozenset(app for product in PRODUCTS for app in (product.injector, prod
 def webhooks(claims: Claims) -> Iterator[Artefact]:
     """Yield all webhook configurations of the family.
 
-    ``state`` has ``fails_closed``, ``services`` (``namespace/name``) and ``endpoints``: the ready ones of the least served Service, -1 when
-    it does not exist, None when that is not known.
+    ``state`` has ``manager`` (who wrote it last), ``fails_closed``, ``services`` (``namespace/name``) and ``endpoints``: the ready ones of
+    the least served Service, -1 when it does not exist, None when that is not known.
     """
     observed = claims.observed
     found = {hook.ref: hook for mesh in observed.meshes for hook in mesh.webhooks} | {hook.ref: hook for hook in observed.stray_webhooks}
@@ -50,6 +50,7 @@ def webhooks(claims: Claims) -> Iterator[Artefact]:
                 "fails_closed": hook.fails_closed,
                 "endpoints": endpoints,
                 "services": [f"{namespace}/{name}" for namespace, name, dummy in hook.services],
+                "manager": hook.manager,
             },
         )
 

@@ -13,10 +13,10 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Forbidden
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import SECRET
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, NamespaceFacts, Observed, PodTraits
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_pods import scrape_patch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import OSM, PRODUCTS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import INSTANCE_LABEL, sidecar_traits
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.refresh_rules import OsmRules
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.scrape import scrape_patch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Subject
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_enrolment import (
     elsewhere,

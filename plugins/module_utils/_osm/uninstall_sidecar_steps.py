@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_pods import SCRAPE
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.scrape import SCRAPE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Artefact, Enrolled, Inventory
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_enrolment import elsewhere
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_templates import edit_patch, editable

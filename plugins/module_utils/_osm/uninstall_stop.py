@@ -15,9 +15,10 @@ from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import KubeError
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.field_managers import owner_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import DEPLOYMENT, NODE, POD, REPLICASET, Kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_deletion import Patience
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_finalizers import held, owner_of, sentence
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_finalizers import held, sentence
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import StepFailed
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef

@@ -15,8 +15,8 @@ from typing import Any
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Conflict, NotFound
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import NAMESPACE, POD
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_pods import scrape_patch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import namespace_facts
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.scrape import scrape_patch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import SIDECARS, Artefact, Enrolled, Subject
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_enrolment import elsewhere, marks
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_sidecar_steps import Item

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import PodTraits
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_pods import SCRAPE, pods_to_restart, scrape_patch
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_pods import pods_to_restart
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_reading import has_to_change
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_state import LiveNamespace
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import FSM
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.scrape import SCRAPE, scrape_patch
 from ansible_collections.meshops.lifecycle.tests.unit.osm_namespace.states import MESH, enrolled, live, traits
 
 ENROLLED = enrolled(injection="enabled")

@@ -72,7 +72,7 @@ def test_webhook_of_the_mesh(raw: dict[str, Any]) -> None:
 def test_webhooks_are_named_also_when_the_control_plane_is_gone() -> None:
     cluster = Cluster(evidence(webhooks=[webhook(version="1.2.3")]), endpoints={})
     found = cluster.named()["mutating-webhook MutatingWebhookConfiguration osm-webhook-osm"]
-    assert found.state == {"fails_closed": True, "endpoints": -1, "services": ["osm-system/osm-injector"]}
+    assert found.state == {"fails_closed": True, "endpoints": -1, "services": ["osm-system/osm-injector"], "manager": ""}
     assert (found.uid, found.resource_version) == ("uid-osm-webhook-osm", "7")
 
 

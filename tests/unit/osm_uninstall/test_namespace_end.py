@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.field_managers import last_writer, owner_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import CustomResource
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_finalizers import held, last_writer, owner_of, sentence
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_finalizers import held, sentence
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_namespace_conditions import (
     Blocker,
     Surroundings,

@@ -13,8 +13,8 @@ import pytest
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.namespace_pods import SCRAPE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import FSM, OSM, OSM_EDGE, Product
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.scrape import SCRAPE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Subject
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_sidecar_rules import RemovalRules
 from ansible_collections.meshops.lifecycle.tests.unit.osm_info.raw_objects import namespace, pod
