@@ -306,7 +306,7 @@ findings:
   elements: dict
 duration:
   description: Seconds that the module took.
-  returned: success
+  returned: always
   type: float
   sample: 214.7
 cluster:
