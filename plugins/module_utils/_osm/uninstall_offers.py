@@ -41,13 +41,13 @@ def _shared(found: list[tuple[Artefact, Decision]]) -> Iterator[Finding]:
 
 def _unused(found: list[tuple[Artefact, Decision]], inventory: Inventory) -> Iterator[Finding]:
     free = [item for item, decision in found if not decision.goes and _is_free(item) and not _is_asked(item, inventory)]
-    if free and inventory.subject is not None and "cluster_wide" in inventory.request.parts:
+    if free and "cluster_wide" in inventory.request.parts:
         words = sorted({DEFINITIONS[item.what] for item in free})
         yield Finding(
             "info",
             "definitions-unused",
             free[0].ref,
-            f"{len(free)} definitions are used by no other mesh, and stay",
+            f"{len(free)} definitions are used by no {'other ' if inventory.subject is not None else ''}mesh, and stay",
             "nobody asked for them: deleting a definition deletes all its objects",
             f"delete_cluster_wide_resources: [{', '.join(words)}] deletes those without objects",
         )

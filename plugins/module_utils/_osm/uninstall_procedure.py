@@ -18,7 +18,9 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.coordinati
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm import uninstall
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Inventory, UninstallRequest
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_apply import UninstallWriter
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_choice import control_plane_goes
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_findings import findings, notes
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_manifest import release_ref
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_plan import plan_phase
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_proof import unproven
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_reading import read_inventory
@@ -28,6 +30,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_s
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_sidecars import SidecarRemoval
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Guard, Phase, Procedure
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.progress import Progress
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record
@@ -46,6 +49,8 @@ class MeshUninstall:
 
     def __init__(self, api: Api, helm: Helm, request: UninstallRequest, deadline: Deadline, progress: Progress, *, check: bool) -> None:
         self._api = api
+        self._helm = helm
+        self._deadline = deadline
         self._request = request
         self._check = check
         self._writer = UninstallWriter(api, helm, deadline, progress)
@@ -69,7 +74,7 @@ class MeshUninstall:
                 Phase(uninstall.SIDECARS, sidecar_steps, run=self._remove_sidecars, dry_run=self._sidecars.dry_run),
                 *map(self._phase, _AFTER_SIDECARS),
             ),
-            refuse=partial(refusals, check=self._check),
+            refuse=self._refusals,
             findings=findings,
             notes=notes,
             verify=unproven,
@@ -89,6 +94,13 @@ class MeshUninstall:
             self._last = read_inventory(self._api.within(_LOOK_SECONDS), self._request, self._record)
         outcomes = [_outcome(step) for step in error.details.get("steps", ())]
         return uninstall_result(self._first, self._last, self._sidecars.result, check=self._check, outcomes=outcomes)
+
+    def _refusals(self, inventory: Inventory) -> list[Refusal]:
+        """Return why it is not begun; raises CommandNotFound and HelmFailed when helm will be needed: later, the mesh would be half gone."""
+        found = refusals(inventory, check=self._check)
+        if not found and control_plane_goes(inventory) and release_ref(inventory) is not None:
+            self._helm.require(self._deadline)
+        return found
 
     def _phase(self, name: str) -> Phase[Inventory]:
         phase = Phase(name, partial(plan_phase, name), self._writer.apply, self._writer.dry_run)
