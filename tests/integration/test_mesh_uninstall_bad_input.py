@@ -118,8 +118,9 @@ def test_no_mesh_at_all_is_no_error(mesh_cluster: MeshCluster) -> None:
         result = uninstall(mesh_cluster)
     assert not result.get("failed"), told(result)
     assert (result["changed"], result["steps"]) == (False, [])
-    assert "egresses.policy.openservicemesh.io" in json.dumps(result["findings"])
-    assert "delete_cluster_wide_resources" in json.dumps(result["findings"])
+    told_of = next(item for item in result["findings"] if item["code"] == "definitions-unused")
+    assert "19 definitions" in told_of["what"]
+    assert "delete_cluster_wide_resources" in told_of["remedy"]
     before = look(cluster)
     result = uninstall(mesh_cluster, delete_cluster_wide_resources=["all"])
     assert not result.get("failed"), told(result)

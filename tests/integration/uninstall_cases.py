@@ -264,7 +264,7 @@ def all_at_once(mesh: MeshCluster) -> None:
     labels = {"app.kubernetes.io/name": "openservicemesh.io", "app.kubernetes.io/instance": "osm", "app": "osm-injector"}
     entry = {
         "name": "osm-inject.k8s.io",
-        "clientConfig": {"service": {"namespace": "osm-before", "name": "osm-injector", "port": 9090}},
+        "clientConfig": {"service": {"namespace": "osm-system", "name": "osm-injector-before", "port": 9090}},
         "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
         "namespaceSelector": {"matchLabels": {"openservicemesh.io/monitored-by": "osm", "team": "of-yesterday"}},
         "failurePolicy": "Fail",
