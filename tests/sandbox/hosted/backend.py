@@ -145,6 +145,7 @@ class Backend:
         processes.stop([known[name] for name in own], patience=1.0)
         for name in own:
             layout.pid_file(name).unlink()
+            (self.cluster.directory / f"{name}.stopped").unlink(missing_ok=True)
         shutil.rmtree(self.directory)
         self.cluster.record.save()
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from sandboxlib.cluster import Cluster
 from sandboxlib.errors import SandboxError
+from sandboxlib.standin import StandIn
 from sandboxlib.users import PROBE, kubeconfig_for
 
 from .backend import Backend
@@ -76,6 +77,12 @@ class Bed:
         self.management = management or Management()
         self.cluster_api_version = cluster_api_version
 
+    @property
+    def follower(self) -> StandIn:
+        """The process that ends and starts real API servers and etcd members with their pods."""
+        layout = self.cluster.layout
+        return StandIn(layout, "standin-hosted", "hosted", "hosted control planes", ["--cluster-directory", str(layout.directory)])
+
     def writer(self) -> Writer:
         """Writes that are nobody's in the audit log."""
         return Writer(kubeconfig_for(self.cluster.layout, PROBE))
@@ -130,6 +137,7 @@ class Bed:
         if real:
             backend = hosted.backend = Backend(self.cluster, shape, real)
             backend.start()
+            self.follower.start()
             endpoint, known, nodes = backend.endpoint, backend.secrets(), backend.nodes
         with self.writer() as writer:
             writer.make(self._objects(hosted, endpoint, known, nodes))
