@@ -17,6 +17,12 @@ from typing import NamedTuple
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_parts import RELEASES
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, Observed, ReleaseRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Artefact, Owner, Subject
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_chart_names import (
+    FIXED_NAMES,
+    HOOK_SUFFIXES,
+    PRESETS,
+    is_chart_name,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_evidence import Thing, Traces
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_living import (
     is_living,
@@ -25,12 +31,6 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_l
     title,
     titles,
 )
-
-_HOOK_SUFFIXES = ("-cleanup", "-preinstall")
-# What a chart names neither after its product nor after its release (osm-edge v1.1.0 and v1.3.9 charts/osm/templates).
-_PRESETS = frozenset({"preset-mesh-config", "preset-mesh-root-certificate"})
-_FIXED_NAMES = frozenset({"jaeger", "fluentbit-configmap", *_PRESETS})
-_AFTER_RELEASE = ("", "-prometheus", "-grafana", "-jaeger", *_HOOK_SUFFIXES)
 
 
 class Claim(NamedTuple):
@@ -104,11 +104,11 @@ class Claims:
         subject = self.subject
         if subject is None or item.namespace not in ("", subject.namespace):
             return False
-        return item.app_name == subject.product.app_name or item.name in _FIXED_NAMES
+        return item.app_name == subject.product.app_name or item.name in FIXED_NAMES
 
     def _preset(self, item: Thing) -> Claim | None:
         """Judge what the chart gives no labels (osm-edge v1.3.9 charts/osm/templates/preset-mesh-config.yaml)."""
-        if item.app_name or item.name not in _PRESETS or self.subject is None or item.namespace != self.subject.namespace:
+        if item.app_name or item.name not in PRESETS or self.subject is None or item.namespace != self.subject.namespace:
             return None
         return Claim("named", "its name is one that the chart gives, and it is in the namespace of the control plane")
 
@@ -153,6 +153,5 @@ def _is_chart_name(item: Thing, subject: Subject | None) -> bool:
     releases = {item.instance, *([item.release.name] if item.release is not None else [])}
     if subject is not None and subject.release is not None:
         releases.add(subject.release.name)
-    made = {f"{release}{suffix}" for release in releases for suffix in _AFTER_RELEASE}
-    hook = bool(item.hook) and item.name.endswith(_HOOK_SUFFIXES)
-    return hook or item.name in made | _FIXED_NAMES or item.name.startswith(f"{product.name_prefix}-")
+    hook = bool(item.hook) and item.name.endswith(HOOK_SUFFIXES)
+    return hook or is_chart_name(item.kind.kind, item.name, product, releases)

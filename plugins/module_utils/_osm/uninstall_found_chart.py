@@ -15,6 +15,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds impo
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import OSM_EDGE, PRODUCTS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Artefact
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_chart_names import is_chart_name
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_claims import Claim, Claims, artefact
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_evidence import Thing, Traces, thing
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.versions import parse
@@ -76,6 +77,8 @@ def _claim(item: Thing, claims: Claims, own: Iterable[ObjectRef]) -> Claim:
     if item.ref not in own or claim.owner == "named":
         return claim
     if item.release is not None and claim.owner == "other":
+        return claim
+    if not is_chart_name(item.kind.kind, item.name, claims.subject.product if claims.subject is not None else OSM_EDGE, ()):
         return claim
     return Claim("named", "its name is one that the chart gives, in the namespace of the control plane")
 

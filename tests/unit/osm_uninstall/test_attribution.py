@@ -11,6 +11,7 @@ from collections import Counter
 import pytest
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube import kinds
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import Kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.assembly import SiteDetails, sites
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import ReplicaSetFacts
 from ansible_collections.meshops.lifecycle.tests.unit.osm_info.raw_objects import deployment, evidence, release
@@ -154,6 +155,48 @@ def test_a_users_object_with_the_charts_labels_stays_the_users(name: str, own: d
     cluster = with_mesh()
     cluster.things.append(item(kinds.CONFIGMAP, name, "osm-system", labels=own))
     assert words in cluster.of("other")[f"config-map ConfigMap osm-system/{name}"].found_by
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "place"),
+    [
+        (kinds.CONFIGMAP, "osm-dashboards", "osm-system"),
+        (kinds.ROLEBINDING, "osm-admins", "osm-system"),
+        (kinds.CLUSTERROLE, "osm-readers", ""),
+        (kinds.SERVICE, "osm-controller-debug", "osm-system"),
+        (kinds.CLUSTERROLE, "osm-edge", ""),
+    ],
+)
+def test_a_name_that_only_sounds_like_the_charts_is_a_users(kind: Kind, name: str, place: str) -> None:
+    cluster = with_mesh()
+    cluster.things.append(item(kind, name, place, labels=labels()))
+    (found,) = (each for each in cluster.of("other").values() if each.ref.name == name)
+    assert "no chart of the family makes an object of this name" in found.found_by
+
+
+@pytest.mark.parametrize("own", [labels(), {"app.kubernetes.io/name": "openservicemesh.io"}])
+def test_a_users_deployment_beside_the_control_plane_stays_the_users(own: dict[str, str]) -> None:
+    raw = deployment("osm-exporter", "1.3.9")
+    raw["metadata"]["labels"], raw["metadata"]["annotations"] = own, {}
+    cluster = with_mesh()
+    cluster.found.deployments.append(raw)
+    assert "optional-deployment Deployment osm-system/osm-exporter" in cluster.of("other")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (kinds.CONFIGMAP, "osm-grafana-dashboards"),
+        (kinds.CONFIGMAP, "osm-prometheus-server-conf"),
+        (kinds.HPA, "osm-injector-hpa"),
+        (kinds.SERVICE, "osm-multicluster-gateway"),
+        (kinds.SERVICEACCOUNT, "osm-interceptor"),
+    ],
+)
+def test_what_a_chart_was_rendered_to_without_helm_is_the_meshs(kind: Kind, name: str) -> None:
+    cluster = with_mesh(records=[])
+    cluster.things.append(item(kind, name, "osm-system", labels=labels()))
+    assert name in {each.ref.name for each in cluster.named().values()}
 
 
 # Hooks
