@@ -96,7 +96,7 @@ class MeshUninstall:
         return uninstall_result(self._first, self._last, self._sidecars.result, check=self._check, outcomes=outcomes)
 
     def _refusals(self, inventory: Inventory) -> list[Refusal]:
-        """Return why it is not begun; raises CommandNotFound or HelmFailed without a helm that is needed: later, the mesh would be half gone."""
+        """Return why it is not begun; raises CommandNotFound or HelmFailed where helm will be needed: later, half of the mesh is gone."""
         found = refusals(inventory, check=self._check)
         if not found and control_plane_goes(inventory) and release_ref(inventory) is not None:
             self._helm.require(self._deadline)
