@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sandboxlib.cluster import Cluster
@@ -32,10 +32,11 @@ from .machine_objects import cluster_api, machine_graph
 from .made import Made, Object, metadata
 from .operator_objects import Management, operator_objects
 from .secret_objects import secrets_and_config
-from .shape import Shape
+from .shape import Shape, shape_of_size
 from .writing import Refused, Writer, collection, finalized_kinds, remove
 
 _SECONDS = 90.0
+BACKUP_BUCKET = "hosted-backups"
 
 
 class Hosted:
@@ -242,3 +243,25 @@ def _all_ready(writer: Writer, namespace: str) -> bool:
 
 def _namespace(name: str, labels: Object) -> Made:
     return Made(0, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata(name, labels=labels)})
+
+
+def bring_up(cluster: Cluster, names: str, say: Callable[[str], None]) -> None:
+    """What ``sandbox up --hosted`` makes: types and operator, AWS with a bucket for backups, and a real hosted cluster with three
+    machines per name of ``names``: "prod,stage=single" ("=single": one etcd member; "-" alone: none)."""
+    from .aws import Aws
+
+    bed = Bed(cluster)
+    bed.install()
+    aws = Aws(cluster)
+    aws.start()
+    aws.create_bucket(BACKUP_BUCKET)
+    aws.create_bucket(bed.management.oidc_bucket, public=True)
+    say(f'AWS is up at {aws.endpoint} with bucket {BACKUP_BUCKET}: eval "$(sandbox aws {cluster.name})"')
+    for asked in names.split(",") if names != "-" else ():
+        name, _equals, members = asked.partition("=")
+        availability = "SingleReplica" if members else "HighlyAvailable"
+        shape = shape_of_size(name, 3, availability=availability)
+        aws.create_zone(shape, bed.management.owner_id)
+        hosted = bed.add(shape, aws.run_instances(shape), Image())
+        hosted.wait_for_pods()
+        say(f"hosted cluster {shape.annotated} is up: KUBECONFIG={hosted.real.kubeconfig}")

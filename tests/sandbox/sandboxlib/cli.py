@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 import time
@@ -34,12 +35,17 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--mesh-namespace", default="", metavar="NAMESPACE", help="(default: osm-system, or fsm-system)")
     up.add_argument("--istio", default="", choices=ISTIO_VERSIONS, metavar="VERSION", help=f"install Istio: {' or '.join(ISTIO_VERSIONS)}")
     up.add_argument("--istio-native-sidecars", action="store_true", help="inject proxies as init containers that go on running")
+    up.add_argument(
+        "--hosted", default="", metavar="NAMES", help="a management cluster with these hosted clusters and AWS, as prod,stage=single"
+    )
     up.add_argument("--apps", default="", metavar="SET", help="deploy sample applications, for example bookstore")
     up.add_argument("--kubernetes-version", default=DEFAULTS.kubernetes_version, choices=KUBERNETES_VERSIONS, help="(default: %(default)s)")
     up.add_argument("--api-only", action="store_true", help="only etcd and the API server: no controllers, no nodes")
     kubeconfig = commands.add_parser("kubeconfig", help="print the path of a cluster's kubeconfig")
     kubeconfig.add_argument("name")
     commands.add_parser("status", help="list the clusters and whether they are alive")
+    aws = commands.add_parser("aws", help="print the environment in which AWS is that of a management cluster")
+    aws.add_argument("name")
     slow = commands.add_parser("slow", help="let a cluster answer late, through a kubeconfig of its own, until Ctrl-C")
     slow.add_argument("name")
     slow.add_argument("--latency-ms", type=int, default=100, metavar="MILLISECONDS", help="(default: %(default)s)")
@@ -93,6 +99,16 @@ def _meshes(cluster: Cluster, options: Options) -> list[str]:
     return meshes
 
 
+def _aws(name: str) -> None:
+    from hosted.aws import Aws
+
+    aws = Aws(Cluster(name))
+    if not aws.alive:
+        raise SandboxError(f"cluster {name} has no AWS: bring one up with --hosted NAMES")
+    for variable, value in aws.environment().items():
+        print(f"export {variable}={shlex.quote(value)}")
+
+
 def _slow(name: str, milliseconds: int) -> NoReturn:
     from faults.front import ApiFront
 
@@ -135,6 +151,8 @@ def main() -> None:
             print(Cluster(arguments.name).kubeconfig)
         elif arguments.command == "status":
             _status()
+        elif arguments.command == "aws":
+            _aws(arguments.name)
         elif arguments.command == "slow":
             _slow(arguments.name, arguments.latency_ms)
         elif arguments.command == "down":

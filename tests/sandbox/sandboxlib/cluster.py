@@ -87,6 +87,8 @@ class Cluster:
             mesh.install(self, options, say)
         if options.istio:
             istio.install(self, options, say)
+        if options.hosted:
+            _bring_up_hosted(self, options, say)
         if options.apps:
             deploy_apps(self, options, say)
         replace(record, complete=True).save()
@@ -252,6 +254,14 @@ class Cluster:
         if component not in known:
             raise SandboxError(f"cluster {self.name} has no component {component}: it has {', '.join(sorted(known)) or 'none'}")
         return known[component]
+
+
+def _bring_up_hosted(cluster: Cluster, options: Options, say: Callable[[str], None]) -> None:
+    """A test makes its own hosted clusters ("-"); a person gets what they named."""
+    if options.hosted != "-":
+        from hosted.bed import bring_up  # on demand: it needs boto3
+
+        bring_up(cluster, options.hosted, say)
 
 
 def _check(options: Options) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from .binary_sets import API_ONLY_SETS, CLUSTER_SETS, HOSTED_SETS, ISTIO_VERSIONS, KUBERNETES_VERSION, OLDER_VERSIONS
 from .errors import SandboxError
 
+_HOSTED = re.compile(r"-|[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?(=single)?(,[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?(=single)?)*")
 _QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|[MGTPE]i?|Ki)?")
 _NEWEST = KUBERNETES_VERSION.rpartition(".")[0]
 KUBERNETES_VERSIONS = (*OLDER_VERSIONS, _NEWEST)
@@ -28,7 +29,8 @@ class Options:
     ``mesh`` is ``PRODUCT=VERSION`` such as "osm-edge=1.2.3"; its name and namespace are the product's own unless given.
     ``istio`` is a version of Istio; with ``istio_native_sidecars`` its proxies are init containers that go on running.
     ``pod_start_seconds`` is how long a pod takes to become ready (0: at once), for measurements that compare rollouts.
-    ``hosted`` makes it a management cluster: "-" for one without hosted clusters, or their names, as "prod,stage".
+    ``hosted`` makes it a management cluster: "-" is one for tests, which make everything themselves; names of hosted clusters
+    ("prod,stage=single") are those that it gets, with AWS beside it.
     ``node_cpu`` and ``node_memory`` are what each node has for pods, as quantities ("2", "4Gi"); by default there is room for all.
     """
 
@@ -61,6 +63,8 @@ class Options:
             raise SandboxError(
                 "--api-only has no controllers and no nodes: --mesh, --istio, --hosted and --apps need the full control plane"
             )
+        if self.hosted and not _HOSTED.fullmatch(self.hosted):
+            raise SandboxError(f"--hosted {self.hosted}: these are no names of hosted clusters, such as prod,stage=single")
         if self.istio and self.istio not in ISTIO_VERSIONS:
             raise SandboxError(f"--istio {self.istio}: there is no such release here, only {', '.join(ISTIO_VERSIONS)}")
 
