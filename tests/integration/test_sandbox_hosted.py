@@ -212,6 +212,10 @@ def test_each_etcd_pod_is_a_member_and_has_files_of_its_own(prod: Hosted) -> Non
     with pytest.raises(SandboxError, match="No such file"):
         run_in(prod, 0, "ls", "/tmp/snapshot.db")
     run_in(prod, 1, "rm", "/tmp/snapshot.db")
+    prod.real.alarm(on=True)
+    assert "NOSPACE" in run_in(prod, 2, "etcdctl", *arguments, "alarm", "list")
+    prod.real.alarm(on=False)
+    assert run_in(prod, 2, "etcdctl", *arguments, "alarm", "list").strip() == ""
 
 
 @pytest.mark.timeout(240)

@@ -11,12 +11,13 @@ run where member_root.sh has put the KWOK of the member's node.
 from __future__ import annotations
 
 import functools
+import http.client
 import json
 import os
 import shutil
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -153,14 +154,20 @@ class Backend:
         """Wait until the API server is ready."""
         api = Api(kubeconfig_for(self.layout, PROBE))
         names = [self.component("kube-apiserver"), *(self.component(f"etcd-{member}") for member in self.members)]
-        startup.wait(self.cluster.layout, names, f"the API of {self.shape.name} to be ready", lambda: api.ready)
-        startup.wait(self.cluster.layout, names, "its namespaces", lambda: api.exists("/api/v1/namespaces/kube-public"))
+        self._wait(names, f"the API of {self.shape.name} to be ready", lambda: api.ready)
+        self._wait(names, "its namespaces", lambda: api.exists("/api/v1/namespaces/kube-public"))
 
     def wait_for_exec(self) -> None:
         """Wait until somebody answers to ``kubectl exec`` for every member."""
         for member, port in enumerate(self._chosen["kubelet_ports"]):
             name = self.component(f"kwok-{member}")
-            startup.wait(self.cluster.layout, [name], f"{name} to answer", functools.partial(_answers, port))
+            self._wait([name], f"{name} to answer", functools.partial(_answers, port))
+
+    def _wait(self, names: Sequence[str], what: str, condition: Callable[[], bool]) -> None:
+        try:
+            startup.wait(self.cluster.layout, names, what, condition)
+        except startup.AddressTaken as clash:
+            raise SandboxError(f"{clash}: somebody else took its address just now, make the hosted cluster again") from clash
 
     def _run(self, name: str, argv: Sequence[str]) -> None:
         component = self.component(name)
@@ -346,6 +353,14 @@ class Backend:
         context.load_cert_chain(self._etcd_pki / "client.crt", self._etcd_pki / "client.key")
         return context
 
+    def alarm(self, *, on: bool) -> None:
+        """Let the first member say that it has no space (etcd then takes no writes), or take that back."""
+        context = self.etcd_context()
+        path, kind = "/v3/maintenance/alarm", {"alarm": "NOSPACE"}
+        header = _ask_etcd(self.etcd_address, context, "/v3/maintenance/status", {})["header"]
+        action = "ACTIVATE" if on else "DEACTIVATE"
+        _ask_etcd(self.etcd_address, context, path, {"action": action, "memberID": header["member_id"], **kind})
+
     def with_image(self, image: Image) -> Backend:
         """The same with other etcd pods; their KWOKs are started again."""
         namespaced = entering()
@@ -357,6 +372,19 @@ class Backend:
         self.cluster.record.save()
         changed.wait_for_exec()
         return changed
+
+
+def _ask_etcd(address: str, context: ssl.SSLContext, path: str, body: dict[str, Any]) -> Any:
+    connection = http.client.HTTPSConnection(address, context=context, timeout=30)
+    try:
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        content = answer.read()
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise SandboxError(f"etcd at {address} refused {path}: {content.decode(errors='replace')}")
+    return json.loads(content)
 
 
 def _answers(port: int) -> bool:

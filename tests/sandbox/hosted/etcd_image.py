@@ -74,7 +74,7 @@ def entering() -> list[str]:
     if unshare is None:
         raise SandboxError("a real etcd of a hosted cluster needs unshare (package util-linux)")
     command = [unshare, "--mount"] if os.geteuid() == 0 else [unshare, "--map-root-user", "--mount"]
-    done = subprocess.run([*command, "mount", "-t", "tmpfs", "probe", "/mnt"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, "mount", "-t", "tmpfs", "probe", "/tmp"], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SandboxError(
             "a real etcd of a hosted cluster needs a mount namespace of its own per pod, and this machine does not allow that "

@@ -15,7 +15,7 @@ root=$1 image=$2 data=$3 data_size=$4 tmp_size=$5
 shift 5
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t tmpfs -o mode=755 image "$root"
-cp -a "$image/." "$root/"
+cp -RP "$image/." "$root/"
 mkdir "$root/.host" "$root/tmp" "$root/var" "$root/var/lib"
 mount --rbind / "$root/.host"
 mount -t tmpfs -o "mode=1777,size=$tmp_size" tmp "$root/tmp"
@@ -23,5 +23,5 @@ mount -t tmpfs -o "mode=755,size=$data_size" data "$root/var/lib"
 mkdir "$root/var/lib/data"
 mount --bind "$data" "$root/var/lib/data"
 # securityContext.readOnlyRootFilesystem
-mount -o remount,ro "$root"
+mount -o remount,bind,ro "$root"
 exec env -i PATH=/usr/bin:/usr/sbin HOME=/ chroot "$root" "$@"

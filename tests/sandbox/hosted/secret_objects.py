@@ -108,6 +108,8 @@ def _of_the_control_plane(shape: Shape, known: Mapping[str, Mapping[str, bytes]]
         body = _secret(name, namespace, data, kind, annotations=annotations or {})
         return Made(4, body, owner if owned else None, manager="control-plane-operator")
 
+    authority = dict(known.get("etcd-signer") or {}).get("ca.crt", b"-----BEGIN CERTIFICATE-----\n").decode()
+    yield Made(4, _config_map("etcd-ca", namespace, {"ca.crt": authority}, {}), owner, manager="control-plane-operator")
     for name in SIGNERS:
         yield secret(name, "ca.crt", "ca.key")
     yield secret("sa-signing-key", "service-account.key", "service-account.pub")
