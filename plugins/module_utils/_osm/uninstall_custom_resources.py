@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Conflict, KubeError, NotFound, ServerFailure
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Conflict, KubeError, NotFound, ServerFailure, Throttled
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.field_managers import last_writer
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CRD, Kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_deletion import Patience
@@ -25,7 +25,8 @@ Object = Mapping[str, Any]
 # Deleted between two looks at the Lease; the first alone, so that a rule which refuses all is met once.
 _CHUNK = 100
 _INTERVAL = 0.5
-_CONVERSION = "conversion webhook for"
+# What is answered while a conversion webhook is down: HTTP 500, or from Kubernetes 1.34 on HTTP 429, at first without saying why.
+_NOT_CONVERTED = ("conversion webhook for", "storage is (re)initializing")
 
 
 class _Left(NamedTuple):
@@ -76,8 +77,8 @@ class CustomResources:
             for item in islice(self._api.within(10.0).list(kind, metadata_only=True, limit=1), 1):
                 metadata = item["metadata"]
                 self._api.delete(kind, metadata["name"], metadata.get("namespace"), uid=metadata["uid"], dry_run=True)
-        except ServerFailure as error:
-            if _CONVERSION not in error.message:
+        except (ServerFailure, Throttled) as error:
+            if not any(words in error.message for words in _NOT_CONVERTED):
                 raise
 
     @property

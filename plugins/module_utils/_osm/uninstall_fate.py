@@ -122,7 +122,7 @@ def _is_helms(item: Artefact, inventory: Inventory) -> bool:
 
 
 def _left_of_mesh(item: Artefact) -> Decision:
-    return goes(item, "no uninstallation of the chart removes it for certain", phases.ARTEFACTS)
+    return goes(item, "no uninstallation of the chart removes it for certain", phases.ARTEFACTS, after=item.count is None)
 
 
 def is_dead(item: Artefact) -> bool:

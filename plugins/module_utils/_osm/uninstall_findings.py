@@ -77,7 +77,9 @@ def _no_mesh(inventory: Inventory) -> Iterator[Finding]:
         left = any(item.owner in ("named", "unclaimed") for item in inventory.artefacts)
         what = f"there is no mesh {name}, and nothing that it left behind" if name else "there is no mesh"
         why = f"there is nothing to uninstall{'; what gone meshes have left is told beside' if left else ''}"
-        yield Finding("info", "no-mesh", _mesh(inventory), what, why, "nothing")
+        unnamed = inventory.request.delete_namespace != "no" and not inventory.request.namespace
+        remedy = "to delete the namespace that its control plane was in, name it in mesh_namespace" if unnamed else "nothing"
+        yield Finding("info", "no-mesh", _mesh(inventory), what, why, remedy)
 
 
 def _managed(inventory: Inventory) -> Iterator[Finding]:
@@ -131,7 +133,9 @@ def _webhooks(inventory: Inventory) -> Iterator[Finding]:
                 item.ref,
                 "it fails closed and nothing answers it",
                 "no pod can be created in the namespaces that it selects, so nothing could be restarted there",
-                "nothing: it is deleted before the first restart",
+                "nothing: it is deleted before the first restart"
+                if decide(item, inventory).goes
+                else "nothing: each namespace leaves the mesh before its first restart; it goes with the control plane",
             )
 
 

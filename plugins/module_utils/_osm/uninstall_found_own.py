@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import SECRET
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_parts import MESH_CONFIGS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import Mesh, ReleaseRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS, Product
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Artefact
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_claims import Claim, Claims, artefact
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_evidence import Thing, Traces
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_found_definitions import custom_resources
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
 _APP_NAMES = frozenset(product.app_name for product in PRODUCTS)
@@ -38,6 +40,22 @@ def mesh_configs(claims: Claims, traces: Traces) -> Iterator[Artefact]:
         if what is None or product is None:
             continue
         yield artefact(item, what, _config_claim(item, product, claims))
+    yield from _unread_config(claims)
+
+
+def _unread_config(claims: Claims) -> Iterator[Artefact]:
+    """Yield the MeshConfig of the subject when nobody can read it before the subject's conversion webhook is gone.
+
+    It is planned for from the beginning, since a run that finds more to delete than was planned stops. ``count`` is None.
+    """
+    subject, observed = claims.subject, claims.observed
+    crd = (observed.crds or {}).get(subject.product.mesh_config_crd) if subject is not None else None
+    if subject is None or crd is None or MESH_CONFIGS not in observed.unknown or subject.namespace not in observed.namespaces:
+        return
+    if crd.conversion == "Webhook" and claims.leads_to_subject([crd.conversion_service]):
+        ref = ObjectRef("MeshConfig", subject.product.mesh_config_name, subject.namespace)
+        found_by = "its name is fixed; whether it is there is seen when the conversion webhook of its definition is gone"
+        yield Artefact(ref, custom_resources(crd), "mesh-config", "named", found_by, count=None, unknown=observed.unknown[MESH_CONFIGS])
 
 
 def _config_claim(item: Thing, product: Product, claims: Claims) -> Claim:

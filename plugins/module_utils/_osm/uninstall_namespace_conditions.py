@@ -32,6 +32,8 @@ DISCOVERY, CONTENT_FAILURE, CONTENT, FINALIZERS = (
 _GROUP_FAILURE = "NamespaceDeletionGroupVersionParsingFailure"
 _APP_NAMES = frozenset(product.app_name for product in PRODUCTS)
 _CONVERSION = re.compile(r"conversion webhook for (?P<type>\S+, Kind=\w+) failed: (?P<why>.*?)(?=, conversion webhook for|\Z)", re.S)
+# From Kubernetes 1.34 on a list may be answered so, at first without saying which webhook does not answer.
+_NOT_READY = "storage is (re)initializing"
 _WEBHOOK = re.compile(r'admission webhook "(?P<denied>[^"]+)" denied the request|failed calling webhook "(?P<dead>[^"]+)"')
 _REMAINING = re.compile(r"(?P<resource>[\w.-]+) has (?P<count>\d+) resource instances")
 _GROUP_VERSION = re.compile(r"([\w.-]+/v\w+): ")
@@ -64,8 +66,9 @@ def true_conditions(namespace: Object) -> dict[str, str]:
 
 
 def fails_on_conversion(namespace: Object) -> bool:
-    """Whether the content cannot be deleted because a conversion webhook does not answer."""
-    return _CONVERSION.search(true_conditions(namespace).get(CONTENT_FAILURE, "")) is not None
+    """Whether the content cannot be deleted because a conversion webhook does not answer, as far as the message tells."""
+    message = true_conditions(namespace).get(CONTENT_FAILURE, "")
+    return _CONVERSION.search(message) is not None or _NOT_READY in message
 
 
 def remaining(namespace: Object) -> dict[str, int]:

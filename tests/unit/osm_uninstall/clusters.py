@@ -100,11 +100,14 @@ class Cluster:
     services: dict[tuple[str, str], int] = field(default_factory=dict)
     details: Mapping[Site, SiteDetails] | None = None
     endpoints: Mapping[str, int] | None = None
+    unknown: dict[str, str] = field(default_factory=dict)
 
     @property
     def observed(self) -> Observed:
         leftovers = Leftovers(services=self.services)
-        return observed(self.found, pods=self.pods, details=self.details, endpoints=self.endpoints, leftovers=leftovers)
+        return observed(
+            self.found, pods=self.pods, details=self.details, endpoints=self.endpoints, unknown=self.unknown, leftovers=leftovers
+        )
 
     @property
     def traces(self) -> Traces:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.crds import crds_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.discovery_parts import MESH_CONFIGS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import FSM, OSM_EDGE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Artefact
 from ansible_collections.meshops.lifecycle.tests.unit.osm_info.raw_objects import (
@@ -236,6 +237,23 @@ def test_conversion_is_whose_service_it_leads_to(raw: dict[str, Any], endpoints:
         cluster.services = {(service["namespace"], service["name"]): endpoints}
     found = [key for key in cluster.of(owner) if key.startswith("conversion-webhook")]
     assert found == [f"conversion-webhook CustomResourceDefinition {raw['metadata']['name']}"]
+
+
+@pytest.mark.parametrize(
+    ("place", "unread", "expected"),
+    [
+        pytest.param("osm-system", True, ["mesh-config MeshConfig osm-system/osm-mesh-config"], id="nobody can read it before step 3"),
+        pytest.param("gone", True, [], id="somebody else converts it"),
+        pytest.param("osm-system", False, [], id="it was read, and there is none"),
+    ],
+)
+def test_a_mesh_config_that_a_dead_conversion_hides_is_planned_for(place: str, unread: bool, expected: list[str]) -> None:
+    """Otherwise the run would find something destructive that nobody has approved, and stop half-way."""
+    cluster = with_mesh("1.1.1", definitions=[converted(place)], mesh_configs=[], namespaces=[namespace("osm-system")])
+    cluster.unknown = {MESH_CONFIGS: "storage is (re)initializing"} if unread else {}
+    found = {key: item for key, item in cluster.named().items() if item.what == "mesh-config"}
+    assert [*found] == expected
+    assert all((item.count, item.uid, item.unknown) == (None, "", "storage is (re)initializing") for item in found.values())
 
 
 # Namespaces of applications

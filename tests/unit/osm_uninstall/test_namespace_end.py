@@ -75,6 +75,14 @@ def test_a_conversion_webhook_that_does_not_answer() -> None:
     assert "config.openservicemesh.io/v1alpha1, Kind=MeshConfig answer" in blind.remedy
 
 
+def test_a_cache_that_never_gets_ready_is_a_conversion_that_may_be_down() -> None:
+    """From Kubernetes 1.34 on, before it says which webhook does not answer."""
+    stuck = namespace(DeletionContentFailure="Failed to delete all resource types, 1 remaining: storage is (re)initializing")
+    assert fails_on_conversion(stuck)
+    (found,) = blockers(stuck, Surroundings([definition("meshconfigs.config.openservicemesh.io")]))
+    assert "storage is (re)initializing" in found.message
+
+
 def test_only_conversions_of_the_family_into_this_namespace_are_repaired() -> None:
     ours = definition("meshconfigs.config.openservicemesh.io")
     strangers = [

@@ -226,6 +226,28 @@ def test_a_dead_webhook_and_a_hook_that_hangs_are_told() -> None:
     assert {"webhook-dead", "hook-running"} <= {*told(found)}
 
 
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"sidecars", "control_plane"}, "it is deleted before the first restart"),
+        ({"sidecars"}, "each namespace leaves the mesh before its first restart"),
+    ],
+)
+def test_a_dead_webhook_that_stays_is_not_said_to_go(parts: set[str], words: str) -> None:
+    hook = artefact("mutating-webhook", state={"fails_closed": True, "endpoints": 0})
+    found = inventory(hook, namespaces=[enrolled()], tasks=[task()], request=asked(parts=frozenset(parts)))
+    (dead,) = (item for item in findings(found) if item.code == "webhook-dead")
+    assert words in dead.remedy
+
+
+def test_a_namespace_that_nothing_names_any_more_has_to_be_named() -> None:
+    gone = replace(inventory(request=asked(delete_namespace="empty")), subject=None)
+    (finding,) = (item for item in findings(gone) if item.code == "no-mesh")
+    assert "mesh_namespace" in finding.remedy
+    (finding,) = (item for item in findings(replace(gone, request=asked())) if item.code == "no-mesh")
+    assert finding.remedy == "nothing"
+
+
 def test_what_stays_although_it_could_go_is_offered() -> None:
     crd = artefact("osm-crd", EGRESSES, "unclaimed", count=0, state={"used_by_mesh": True})
     stray = artefact("mutating-webhook", owner="unclaimed")
