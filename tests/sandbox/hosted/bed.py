@@ -204,10 +204,14 @@ class Bed:
 
 
 def _end_pods(writer: Writer, namespace: str) -> None:
-    """A namespace that ends with pods in it waits for the end of their grace, whether or not they use it."""
+    """A namespace that ends with pods or claims in it waits for the end of their grace, whether or not they use it."""
     for kind in ("deployments", "statefulsets", "replicasets"):
         writer.request("DELETE", f"/apis/apps/v1/namespaces/{namespace}/{kind}")
     writer.request("DELETE", f"/api/v1/namespaces/{namespace}/pods?gracePeriodSeconds=0")
+    claims = collection("v1", "PersistentVolumeClaim", namespace)
+    writer.request("DELETE", claims)
+    for item in writer.request("GET", claims)["items"]:
+        _forgiving(writer, "PATCH", f"{claims}/{item['metadata']['name']}", {"metadata": {"finalizers": None}})
 
 
 def _forgiving(writer: Writer, method: str, path: str, body: Object | None) -> None:
