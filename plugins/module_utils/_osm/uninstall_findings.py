@@ -40,6 +40,7 @@ def findings(inventory: Inventory) -> list[Finding]:
         *_unread(inventory),
         *_sidecars_stay(inventory),
         *_webhooks(inventory),
+        *_webhooks_of_others(inventory),
         *traffic_findings(inventory),
         *_release(inventory),
         *_hooks(inventory),
@@ -136,6 +137,25 @@ def _webhooks(inventory: Inventory) -> Iterator[Finding]:
                 "nothing: it is deleted before the first restart"
                 if decide(item, inventory).goes
                 else "nothing: each namespace leaves the mesh before its first restart; it goes with the control plane",
+            )
+
+
+def _webhooks_of_others(inventory: Inventory) -> Iterator[Finding]:
+    """Tell of those that somebody else made, and that lead to a Service of the control plane."""
+    subject = inventory.subject
+    if subject is None or not control_plane_goes(inventory):
+        return
+    own = {f"{subject.namespace}/{service}" for service in subject.product.services}
+    for item in inventory.artefacts:
+        led = sorted(own.intersection(item.state.get("services") or ())) if item.what in WEBHOOKS and item.owner == "other" else []
+        if led and item.state.get("fails_closed"):
+            yield Finding(
+                "warning",
+                "webhook-dead",
+                item.ref,
+                f"it stays, fails closed and leads to Service {', '.join(led)}: somebody else made it",
+                "when the control plane is gone nobody answers it, and whatever it selects can be neither created nor changed",
+                "delete it, or let it lead elsewhere",
             )
 
 

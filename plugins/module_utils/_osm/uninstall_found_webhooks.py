@@ -68,7 +68,9 @@ def _claim(hook: Webhook, claims: Claims, endpoints: int | None) -> Claim:
     if mesh is not None:
         return claims.of_mesh(mesh, leads)
     if claims.leads_to_subject(services):
-        return Claim("named", f"{leads} of the control plane")
+        if _is_mesh_made(hook):
+            return Claim("named", f"{leads} of the control plane")
+        return Claim("other", f"{leads} of the control plane, but has neither the name nor the labels of one that the mesh makes")
     app_name = hook.labels.get(NAME_LABEL, "")
     # FSM's chart has some that carry no label app, and are empty until its controller fills them.
     labelled = bool(hook.mesh_name) and app_name in _APP_NAMES and (not hook.app or hook.app in _APPS)
@@ -83,3 +85,9 @@ def _claim(hook: Webhook, claims: Claims, endpoints: int | None) -> Claim:
     if labelled:
         return Claim("unclaimed", f"{labels}, which has no control plane here; {leads}")
     return Claim("other", f"{leads}, and its labels do not say which mesh made it")
+
+
+def _is_mesh_made(hook: Webhook) -> bool:
+    """Whether a control plane can have made it: all that it makes are labelled, and by default named after it."""
+    names = (name for product in PRODUCTS for name in (product.mutating_webhook(""), product.validating_webhook("")))
+    return hook.labels.get(NAME_LABEL) in _APP_NAMES or hook.ref.name.startswith(tuple(names))

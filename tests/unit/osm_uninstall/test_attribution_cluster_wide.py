@@ -112,6 +112,12 @@ def _reduced(raw: dict[str, Any]) -> Any:
     return evidence(webhooks=[raw]).webhooks[0]
 
 
+def test_configuration_of_a_user_that_leads_to_the_injector_stays_the_users() -> None:
+    raw = hook(name="shop-injection", labels={"team": "shop"})
+    found = with_mesh(webhooks=[raw]).of("other")["mutating-webhook MutatingWebhookConfiguration shop-injection"]
+    assert "neither the name nor the labels" in found.found_by
+
+
 def test_configuration_that_also_leads_to_somebody_else_and_has_no_label_is_not_the_meshs() -> None:
     raw = webhook()
     raw["metadata"]["labels"] = {}

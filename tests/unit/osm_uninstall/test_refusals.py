@@ -240,6 +240,17 @@ def test_a_dead_webhook_that_stays_is_not_said_to_go(parts: set[str], words: str
     assert words in dead.remedy
 
 
+def test_a_webhook_of_a_user_that_will_lead_nowhere_is_told() -> None:
+    state = {"fails_closed": True, "endpoints": 1, "services": [f"{HOME}/osm-injector", "shop/mine"]}
+    hook = artefact("mutating-webhook", "shop-injection", "other", state=state)
+    (finding,) = (item for item in findings(inventory(hook)) if item.code == "webhook-dead")
+    assert f"leads to Service {HOME}/osm-injector" in finding.what
+    harmless = replace(hook, state={**state, "fails_closed": False})
+    elsewhere = replace(hook, state={**state, "services": ["shop/mine"]})
+    assert "webhook-dead" not in {*told(inventory(harmless)), *told(inventory(elsewhere))}
+    assert "webhook-dead" not in told(inventory(hook, request=asked(parts=frozenset({"sidecars"}))))
+
+
 def test_a_namespace_that_nothing_names_any_more_has_to_be_named() -> None:
     gone = replace(inventory(request=asked(delete_namespace="empty")), subject=None)
     (finding,) = (item for item in findings(gone) if item.code == "no-mesh")
