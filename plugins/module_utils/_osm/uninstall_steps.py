@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import DEPLOYMENT, REPLICASET, Kind
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import DEPLOYMENT, NAMESPACE, REPLICASET, Kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm import uninstall as phases
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Artefact, Inventory
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_choice import replicas
@@ -24,6 +24,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_d
     Decision,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_manifest import release_content, usable_release
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_namespace_conditions import repairable
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission, Risk, Step
 
@@ -69,7 +70,7 @@ def _stop(ref: ObjectRef, kind: Kind, wanted: int, uid: str, resource_version: s
     )
 
 
-def _delete(item: Artefact, decision: Decision, _inventory: Inventory) -> Step:
+def _delete(item: Artefact, decision: Decision, inventory: Inventory) -> Step:
     kind, ref = item.kind, item.ref
     # A request for one namespace is authorized in that namespace as well (apiserver pkg/endpoints/request/requestinfo.go).
     place = ref.name if kind.kind == "Namespace" else ref.namespace
@@ -85,11 +86,25 @@ def _delete(item: Artefact, decision: Decision, _inventory: Inventory) -> Step:
         uid=item.uid,
         resource_version=item.resource_version,
         simulated="what it has cannot be read before a conversion webhook is gone" if decision.after else "",
-        permissions=(Permission("delete", kind.group, kind.plural, place, ref.name),),
+        permissions=(
+            Permission("delete", kind.group, kind.plural, place, ref.name),
+            *(_end_of(ref, inventory) if kind == NAMESPACE else ()),
+        ),
     )
 
 
-def _await(item: Artefact, decision: Decision, _inventory: Inventory) -> Step:
+def _end_of(namespace: ObjectRef, inventory: Inventory) -> Iterator[Permission]:
+    """Yield what waiting for the end of a namespace asks for: looking at it, and taking off conversions that lead into it."""
+    name = namespace.name
+    yield Permission("get", "", "namespaces", name, name)
+    into = [crd for crd in (inventory.observed.crds or {}).values() if crd.conversion == "Webhook" and crd.conversion_service[0] == name]
+    for crd in repairable(into, name):
+        yield Permission("patch", _DEFINITIONS.group, _DEFINITIONS.plural, "", crd.name)
+    if into:
+        yield Permission("list", _DEFINITIONS.group, _DEFINITIONS.plural)
+
+
+def _await(item: Artefact, decision: Decision, inventory: Inventory) -> Step:
     return Step(
         AWAIT,
         item.ref,
@@ -99,7 +114,7 @@ def _await(item: Artefact, decision: Decision, _inventory: Inventory) -> Step:
         resource_version=item.resource_version,
         writes=False,
         simulated="there is nothing to write",
-        permissions=(Permission("get", "", "namespaces", item.ref.name, item.ref.name),),
+        permissions=(*_end_of(item.ref, inventory),),
     )
 
 

@@ -21,11 +21,13 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds impo
     Kind,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm import uninstall as phases
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.reduction import custom_resource
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Artefact, Inventory, UninstallRequest
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_fate import decide
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_plan import plan_phase
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission
+from ansible_collections.meshops.lifecycle.tests.unit.osm_info.raw_objects import crd
 from ansible_collections.meshops.lifecycle.tests.unit.osm_uninstall.plan_scenes import (
     COMPONENTS,
     CONFIG,
@@ -334,6 +336,21 @@ def test_a_namespace_that_is_going_is_awaited() -> None:
     found = inventory(HOME_NAMESPACE, request=asked(delete_namespace="empty"), namespace_terminating=True, alive=False)
     [step] = plan_phase(phases.NAMESPACE, found)
     assert (step.id, step.writes, step.risk) == (f"await:Namespace/{HOME}", False, "none")
+
+
+@pytest.mark.parametrize("terminating", [False, True])
+def test_what_the_end_of_a_namespace_needs_is_asked_for_before_the_first_write(terminating: bool) -> None:
+    found = inventory(HOME_NAMESPACE, request=asked(delete_namespace="empty"), namespace_terminating=terminating)
+    look = Permission("get", "", "namespaces", HOME, HOME)
+    (step,) = plan_phase(phases.NAMESPACE, found)
+    assert {item for item in step.permissions if item.verb != "delete"} == {look}
+    client = {"clientConfig": {"service": {"namespace": HOME, "name": "osm-bootstrap"}}}
+    name = "meshconfigs.config.openservicemesh.io"
+    converted = custom_resource(crd(name, "v1alpha2", conversion={"strategy": "Webhook", "webhook": client}))
+    (step,) = plan_phase(phases.NAMESPACE, replace(found, observed=replace(found.observed, crds={name: converted})))
+    group, plural = "apiextensions.k8s.io", "customresourcedefinitions"
+    repair = {Permission("patch", group, plural, "", name), Permission("list", group, plural)}
+    assert {item for item in step.permissions if item.verb != "delete"} == {look, *repair}
 
 
 def test_content_that_a_conversion_hides_is_looked_at_again() -> None:
