@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, PlanOutdated, Refused, refused
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import PhasePlan, Plan
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record, record_of
@@ -40,11 +42,16 @@ def refuse_changed_intent(shown: Plan, now: Plan) -> None:
         )
 
 
-def refuse_more_risk(planned: PhasePlan, steps: tuple[Step, ...]) -> None:
-    """A later phase that turns out riskier than it was shown must be approved again."""
+def refuse_more_risk(planned: PhasePlan, steps: tuple[Step, ...], approved: Container[str] = ()) -> None:
+    """A later phase that turns out riskier than it was shown must be approved again.
+
+    ``approved`` are the ids of steps of earlier phases: what was removed there and is back, because somebody made it again, was approved.
+    """
     known = {step.id for step in planned.steps}
     allowed = max((RISKS.index(step.risk) for step in planned.steps), default=0)
     for step in steps:
+        if step.id in approved:
+            continue
         if RISKS.index(step.risk) > allowed or (step.risk == "destructive" and step.id not in known):
             raise Interrupted(
                 f"Phase {planned.name} turned out to be riskier than planned: {step.id} is {step.risk}",

@@ -180,7 +180,7 @@ def _apply(procedure: Procedure[Observed], controls: Controls, lease: Lease, rep
             phase.enter(lease.check)
             observed = procedure.observe(record)
         steps = tuple(phase.plan(observed))
-        refuse_more_risk(planned, steps)
+        refuse_more_risk(planned, steps, {step.id for earlier in plan.phases[:number] for step in earlier.steps})
         record = _record_new(record, steps, controls, lease)
         left = {step.id for step in steps}
         report.outcomes += [_no_longer_needed(step, phase.name) for step in planned.steps if step.id not in left]

@@ -14,6 +14,7 @@ from unittest.mock import patch
 import pytest
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure import lease
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.approval import refuse_more_risk
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, LifecycleError, Refused
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import PhasePlan, Plan, Refusal
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import record_from_json, record_of
@@ -201,6 +202,17 @@ def test_a_later_phase_that_was_planned_anew_is_still_the_approved_plan() -> Non
         toy = Later(Client(server, "second"))
         assert run(toy.procedure(), toy.controls(expected_plan_id=approved)).changed
     assert server.objects[HISTORY].fields["found"] == [("a", 2), ("b", 2), ("c", 2)]
+
+
+def test_what_is_back_after_it_was_removed_was_approved() -> None:
+    """Somebody makes again what an earlier phase has deleted: the run deletes it once more, and its proof tells who it was."""
+    step = Step("delete", HISTORY, "", risk="destructive", reversible=False)
+    later = PhasePlan("cleanup", ())
+    with pytest.raises(Interrupted):
+        refuse_more_risk(later, (step,))
+    with pytest.raises(Interrupted):
+        refuse_more_risk(later, (step,), {"delete:Other/thing"})
+    refuse_more_risk(later, (step,), {step.id})
 
 
 def test_two_runs_at_once(clock: Clock) -> None:
