@@ -21,12 +21,12 @@ from uninstall_cases import (
     SEEN,
     VAULT,
     Plane,
-    all_at_once,
     done,
     forget_the_dead,
     left,
     of_others,
     record_name,
+    reset_to_all_at_once,
     start,
     uninstall,
 )
@@ -89,7 +89,7 @@ def name_of(chain: list[tuple[Write, bool]]) -> str:
 
 @pytest.mark.parametrize("chain", chains(), ids=name_of)
 def test_what_was_killed_is_finished_by_running_it_again(mesh_cluster: MeshCluster, chain: list[tuple[Write, bool]]) -> None:
-    cluster = mesh_cluster.reset_prepared(OLDEST, "all at once", all_at_once)
+    cluster = reset_to_all_at_once(mesh_cluster)
     plane = Plane(mesh_cluster, OLDEST)
     before = look(cluster)
     for write, committed in chain:

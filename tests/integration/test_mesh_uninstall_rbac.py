@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 from mesh_clusters import MeshCluster, told
 from test_rbac import roles, user_with, without
-from uninstall_cases import EVERYTHING, OLDEST, SEEN, all_at_once, done, left, planned, uninstall
+from uninstall_cases import EVERYTHING, SEEN, done, left, planned, reset_to_all_at_once, uninstall
 
 PLANNER = ("planner-mesh_info", "planner-mesh_info-cluster", "planner-sidecar_refresh", "planner-mesh_uninstall")
 APPLIER = (*PLANNER, "applier-sidecar_refresh", "applier-mesh_uninstall")
@@ -19,7 +19,7 @@ WHOLE = {**EVERYTHING, "mesh_name": "osm"}
 @pytest.fixture
 def mesh(mesh_cluster: MeshCluster) -> MeshCluster:
     """A mesh of 1.1 with everything that there can be of it."""
-    mesh_cluster.reset_prepared(OLDEST, "all at once", all_at_once)
+    reset_to_all_at_once(mesh_cluster)
     return mesh_cluster
 
 

@@ -281,6 +281,29 @@ def all_at_once(mesh: MeshCluster) -> None:
     create(mesh, dangling, vault)
 
 
+def reset_to_all_at_once(mesh: MeshCluster) -> Cluster:
+    """Put the cluster to ``all_at_once``, and wait until its programs, which were started again, serve: what is planned depends on them."""
+    cluster = mesh.reset_prepared(OLDEST, "all at once", all_at_once)
+    settled(mesh, "shop")
+    return cluster
+
+
+def settled(mesh: MeshCluster, enrolled: str) -> None:
+    """Wait until the mesh converts its MeshConfig (where it does) and injects into this namespace."""
+    probe = json.dumps(objects.bare_pod("probe", enrolled))
+
+    def serves() -> bool:
+        try:
+            mesh.cluster.kubectl("get", "meshconfigs.v1alpha1.config.openservicemesh.io", "-n", mesh.mesh.namespace)
+            created = json.loads(mesh.cluster.kubectl("create", "-f", "-", "--dry-run=server", "-o", "json", stdin=probe))
+        except SandboxError:
+            return False
+        return any(item["name"] in _SIDECARS for item in created["spec"]["containers"])
+
+    eventually(serves, "the mesh does not serve again", 60)
+    wait_for_rollouts(mesh.cluster.api, [mesh.mesh.namespace, enrolled])
+
+
 def create(mesh: MeshCluster, *items: Result) -> None:
     """Create objects with kubectl."""
     mesh.cluster.kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": [*items]}))
