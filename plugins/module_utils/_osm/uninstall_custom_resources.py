@@ -14,6 +14,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Conflict, KubeError, NotFound, ServerFailure, Throttled
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.field_managers import last_writer
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CRD, Kind
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_decision import objects
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_deletion import Patience
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_finalizers import Held, held, sentence
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
@@ -61,11 +62,11 @@ class CustomResources:
         while True:
             left = self._look(kind, deadline, guard)
             if left.number == 0:
-                return f"{len(self._deleted)} objects deleted"
+                return f"{objects(len(self._deleted))} deleted"
             lowest = left.number if lowest < 0 else min(lowest, left.number)
             if not patience.left(lowest):
                 raise self._stuck(left, patience.over)
-            self._progress.line(f"custom_resources: {self._name}: {left.number} objects are going")
+            self._progress.line(f"custom_resources: {self._name}: {objects(left.number)} left to go")
             deadline.sleep(_INTERVAL)
 
     def dry_run(self) -> None:
@@ -131,7 +132,7 @@ class CustomResources:
                 next="run the same command again: it goes on from here (with a larger timeout)",
             )
         self._deleted.update(self._api.map(lambda item: self._delete_one(kind, item), items))
-        self._progress.line(f"custom_resources: {self._name}: {len(self._deleted)} objects deleted")
+        self._progress.line(f"custom_resources: {self._name}: {objects(len(self._deleted))} deleted")
 
     def _delete_one(self, kind: Kind, item: Object) -> str:
         metadata = item["metadata"]

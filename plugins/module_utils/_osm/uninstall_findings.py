@@ -21,6 +21,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_c
     sidecar_work,
     wants_control_plane_gone,
 )
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_decision import objects
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_fate import WEBHOOKS, decide, is_dead
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_manifest import usable_release
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_offers import offers
@@ -214,7 +215,7 @@ def _namespace(inventory: Inventory) -> Iterator[Finding]:
             "warning",
             "namespace-content-lost",
             ref,
-            f"{len(inventory.content)} objects in it are not of this mesh: {names([str(item) for item in inventory.content])}",
+            f"it holds {objects(len(inventory.content))} not of this mesh: {names([str(item) for item in inventory.content])}",
             "they are deleted with the namespace (delete_namespace: force)",
             "save what is still needed first",
         )

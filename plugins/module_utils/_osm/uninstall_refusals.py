@@ -22,6 +22,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_c
     running,
     wants_control_plane_gone,
 )
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_decision import objects
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_manifest import release_content, release_ref
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_namespace import hidden_by_conversion
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_plan import all_steps
@@ -145,7 +146,7 @@ def _content(inventory: Inventory, ref: ObjectRef) -> Iterator[Refusal]:
             yield Refusal("namespace-not-of-mesh", ref, what, why, _NOTHING, "correct mesh_namespace; or delete it by hand")
         return
     if inventory.content:
-        what = f"namespace {ref.name} holds {len(inventory.content)} objects that are not of this mesh: {_names(inventory.content)}"
+        what = f"namespace {ref.name} holds {objects(len(inventory.content))} not of this mesh: {_names(inventory.content)}"
         why = "they would be deleted with it"
         advice = "move or delete them, leave delete_namespace out, or set delete_namespace: force if all of them are to go"
         yield Refusal("namespace-not-empty", ref, what, why, _NOTHING, advice)
@@ -175,7 +176,7 @@ def _release(inventory: Inventory) -> Iterator[Refusal]:
         yield Refusal(
             "release-holds-more",
             ObjectRef("HelmRelease", ref.name, ref.namespace),
-            f"release {ref.namespace}/{ref.name} also has {len(foreign)} objects that are not of the mesh: {_names(foreign)}",
+            f"release {ref.namespace}/{ref.name} also has {objects(len(foreign))} not of the mesh: {_names(foreign)}",
             "helm uninstall would delete them as well",
             _NOTHING,
             "take the mesh out of that chart and upgrade the release; or name these objects in user_resources if they are to go",
