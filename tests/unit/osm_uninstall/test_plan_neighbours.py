@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CLUSTERROLE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm import uninstall as phases
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Artefact, Inventory, Owner, UninstallRequest
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_definitions import INSTANCES
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_fate import decide
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_proof import unproven
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_refusals import refusals
@@ -87,7 +88,9 @@ def free_things(draw: st.DrawFn) -> list[Artefact]:
         # The user's word makes it this mesh's.
         owner: Owner = "named" if what == "user-resource" else draw(_OWNERS)
         users = (OTHER,) if owner == "other" or (owner == "shared" and draw(st.booleans())) else ()
-        place = draw(st.sampled_from((HOME, "elsewhere", "kube-system")))
+        # What a mesh makes for itself is beside its control plane, and no other mesh's is at home here.
+        apart = bool(users) and what in INSTANCES
+        place = draw(st.sampled_from(("elsewhere", "kube-system") if apart else (HOME, "elsewhere", "kube-system")))
         state = {"fails_closed": draw(st.booleans()), "endpoints": draw(st.sampled_from((None, -1, 0, 1)))} if "webhook" in what else {}
         kind = CLUSTERROLE if what == "hook" and draw(st.booleans()) else None
         name = draw(st.sampled_from(("shop", "bank"))) if what == "bootstrap-secrets" else f"thing-{number}"
