@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sandboxlib import binaries, components, processes, startup, state
+from sandboxlib import components, processes, startup, state
 from sandboxlib.api import Api
 from sandboxlib.audit import policy
 from sandboxlib.certificates import Authority, new_service_account_key, write_private
@@ -31,15 +31,15 @@ from sandboxlib.errors import SandboxError
 from sandboxlib.layout import Layout
 from sandboxlib.loopback import free_port
 from sandboxlib.options import Options
-from sandboxlib.users import KWOK, PROBE, User, kubeconfig_for, write_kubeconfig
+from sandboxlib.users import PROBE, User, kubeconfig_for, write_kubeconfig
 
+from . import command_lines
 from .control_plane_objects import MEMBER_TAINT
 from .etcd_image import Image, entering
 from .shape import Shape
 from .writing import Writer
 
 _ADMIN = User("system:admin", ("system:masters",))
-_SCRIPT = Path(__file__).with_name("member_root.sh")
 _FIRST_NETWORK = 130
 
 
@@ -59,17 +59,17 @@ class Backend:
     @property
     def layout(self) -> Layout:
         """That of its API server."""
-        return Layout(self.directory, Options(api_only=True), self.cluster.layout.network, self._chosen["api_port"], 0, 0)
+        return Layout(self.directory, Options(api_only=True), self.cluster.layout.network, self.chosen["api_port"], 0, 0)
 
     @property
-    def _chosen(self) -> dict[str, Any]:
+    def chosen(self) -> dict[str, Any]:
         """The addresses that were free when it was started."""
         found: dict[str, Any] = json.loads((self.directory / "backend.json").read_text(encoding="utf-8"))
         return found
 
     def address(self, member: int) -> str:
         """Where a member answers: in the half of the cluster's network that Services do not use."""
-        return f"127.{self.cluster.layout.network.octet}.{self._chosen['network']}.{member + 1}"
+        return f"127.{self.cluster.layout.network.octet}.{self.chosen['network']}.{member + 1}"
 
     def component(self, name: str) -> str:
         """What a process is called in the cluster, for ``cluster.stop`` and in ``logs``: ``etcd-0``, ``kwok-0``, ``kube-apiserver``."""
@@ -112,11 +112,12 @@ class Backend:
         (self.directory / "backend.json").write_text(json.dumps(content), encoding="utf-8")
         self._certificates()
         for member in self.members:
-            self._run(f"etcd-{member}", self._etcd(member))
+            (self.directory / f"etcd-{member}").mkdir(mode=0o700)
+            self._run(f"etcd-{member}", command_lines.etcd(self, member))
         self._create_nodes()
         for member in self.members:
-            self._run(f"kwok-{member}", self._kwok(member, namespaced))
-        self._run("kube-apiserver", self._apiserver())
+            self._run(f"kwok-{member}", command_lines.kwok(self, member, namespaced))
+        self._run("kube-apiserver", command_lines.apiserver(self))
         self.cluster.record.save()
 
     def stop(self, name: str) -> None:
@@ -159,7 +160,7 @@ class Backend:
 
     def wait_for_exec(self) -> None:
         """Wait until somebody answers to ``kubectl exec`` for every member."""
-        for member, port in enumerate(self._chosen["kubelet_ports"]):
+        for member, port in enumerate(self.chosen["kubelet_ports"]):
             name = self.component(f"kwok-{member}")
             self._wait([name], f"{name} to answer", functools.partial(_answers, port))
 
@@ -185,25 +186,26 @@ class Backend:
         write_private(self.directory / "audit-policy.yaml", json.dumps(policy()).encode())
         write_private(layout.audit_log, b"")
         write_kubeconfig(layout, _ADMIN, self.kubeconfig)
-        self._etcd_pki.mkdir(mode=0o700)
-        authority = Authority(self._etcd_pki)
+        self.etcd_pki.mkdir(mode=0o700)
+        authority = Authority(self.etcd_pki)
         certificate, key = authority.client("etcd-client", [])
-        write_private(self._etcd_pki / "client.crt", certificate)
-        write_private(self._etcd_pki / "client.key", key)
+        write_private(self.etcd_pki / "client.crt", certificate)
+        write_private(self.etcd_pki / "client.key", key)
         namespace = self.shape.control_plane_namespace
         for member in self.members:
             names = ["localhost", "etcd-client", f"etcd-client.{namespace}.svc", f"etcd-{member}.etcd-discovery.{namespace}.svc"]
             certificate, key = authority.server([self.address(member), "127.0.0.1"], names, peer=True)
-            write_private(self._etcd_pki / f"etcd-{member}.crt", certificate)
-            write_private(self._etcd_pki / f"etcd-{member}.key", key)
+            write_private(self.etcd_pki / f"etcd-{member}.crt", certificate)
+            write_private(self.etcd_pki / f"etcd-{member}.key", key)
 
     @property
-    def _etcd_pki(self) -> Path:
+    def etcd_pki(self) -> Path:
+        """Where the authority and the certificates of etcd are."""
         return self.directory / "etcd-pki"
 
     def secrets(self) -> dict[str, dict[str, bytes]]:
         """The contents of Secrets that something real is behind."""
-        etcd, api = self._etcd_pki, self.layout.pki
+        etcd, api = self.etcd_pki, self.layout.pki
         return {
             "admin-kubeconfig": {"kubeconfig": self.kubeconfig.read_bytes()},
             "etcd-signer": {"ca.crt": (etcd / "ca.crt").read_bytes(), "ca.key": (etcd / "ca.key").read_bytes()},
@@ -215,99 +217,14 @@ class Backend:
             "sa-signing-key": {"service-account.key": (api / "service-account.key").read_bytes()},
         }
 
-    # Command lines
-
-    def _etcd(self, member: int) -> list[str]:
-        pki = self._etcd_pki
-        peers = ",".join(f"etcd-{other}=https://{self.address(other)}:2380" for other in self.members)
-        client, peer = f"https://{self.address(member)}:2379", f"https://{self.address(member)}:2380"
-        data = self.directory / f"etcd-{member}"
-        data.mkdir(mode=0o700)
-        secured = [
-            argument
-            for prefix in ("", "peer-")
-            for argument in (
-                f"--{prefix}cert-file={pki / f'etcd-{member}.crt'}",
-                f"--{prefix}key-file={pki / f'etcd-{member}.key'}",
-                f"--{prefix}trusted-ca-file={pki / 'ca.crt'}",
-                f"--{prefix}client-cert-auth",
-            )
-        ]
-        return [
-            str(binaries.binary("etcd")),
-            f"--name=etcd-{member}",
-            f"--data-dir={data}",
-            f"--listen-client-urls={client}",
-            f"--advertise-client-urls={client}",
-            f"--listen-peer-urls={peer}",
-            f"--initial-advertise-peer-urls={peer}",
-            f"--initial-cluster={peers}",
-            "--initial-cluster-state=new",
-            "--initial-cluster-token=etcd-cluster",
-            "--quota-backend-bytes=8589934592",
-            "--unsafe-no-fsync",
-            "--log-level=warn",
-            *secured,
-        ]
-
-    def _apiserver(self) -> list[str]:
-        pki = self._etcd_pki
-        servers = ",".join(f"https://{self.address(member)}:2379" for member in self.members)
-        replaced = ("--etcd-", "--service-cluster-ip-range=", "--service-account-issuer=")
-        kept = [argument for argument in components.argv("kube-apiserver", self.layout) if not argument.startswith(replaced)]
-        return [
-            *kept,
-            f"--etcd-servers={servers}",
-            f"--etcd-cafile={pki / 'ca.crt'}",
-            f"--etcd-certfile={pki / 'client.crt'}",
-            f"--etcd-keyfile={pki / 'client.key'}",
-            "--etcd-prefix=kubernetes.io",  # OpenShift's
-            "--service-cluster-ip-range=172.31.0.0/16",
-            f"--service-account-issuer={self.shape.issuer}",
-        ]
-
-    def _kwok(self, member: int, namespaced: list[str]) -> list[str]:
-        """A KWOK that plays one node and sees the file system of an etcd pod; the machine's is below /.host there."""
-        layout = self.cluster.layout
+    def write_pod(self, member: int) -> Path:
+        """Write what the file system of an etcd pod is made of, and how KWOK runs commands there; its directory."""
         pod = self.directory / f"pod-{member}"
         (pod / "root").mkdir(parents=True)
-        pki = self._etcd_pki
-        certificates = {"ca": pki / "ca.crt", "crt": pki / "client.crt", "key": pki / "client.key"}
+        certificates = {"ca": self.etcd_pki / "ca.crt", "crt": self.etcd_pki / "client.crt", "key": self.etcd_pki / "client.key"}
         self.image.write(pod / "image", self.address(member), {name: path.read_bytes() for name, path in certificates.items()})
-        exec_config = pod / "exec.yaml"
-        exec_config.write_text(json.dumps(self._exec_config(member)), encoding="utf-8")
-        configs = [*sorted((layout.directory / "stages").glob("*.yaml")), exec_config]
-        # A node keeps the port that it was first told.
-        port = self._chosen["kubelet_ports"][member]
-        return [
-            *namespaced,
-            "/bin/sh",
-            str(_SCRIPT),
-            str(pod / "root"),
-            str(pod / "image"),
-            str(self.directory / f"etcd-{member}"),
-            self.image.data_size,
-            self.image.tmp_size,
-            f"/.host{binaries.binary('kwok')}",
-            f"--kubeconfig=/.host{kubeconfig_for(layout, KWOK)}",
-            "--manage-all-nodes=false",
-            f"--manage-nodes-with-label-selector={components.MEMBER_LABEL}={self.nodes[member]}",
-            "--node-ip=127.0.0.1",
-            f"--node-port={port}",
-            f"--server-address=127.0.0.1:{port}",
-            "--v=WARN",
-            f"--cidr=10.{self._chosen['network']}.{member}.0/24",
-            *(f"--config=/.host{path}" for path in configs),
-        ]
-
-    def _exec_config(self, member: int) -> dict[str, object]:
-        selector = {"matchNamespaces": [self.shape.control_plane_namespace], "matchNames": [f"etcd-{member}"]}
-        return {
-            "apiVersion": "kwok.x-k8s.io/v1alpha1",
-            "kind": "ClusterExec",
-            "metadata": {"name": f"{self.shape.control_plane_namespace}-etcd-{member}"},
-            "spec": {"selector": selector, "execs": [{"containers": ["etcd"], "local": {"workDir": "/"}}]},
-        }
+        (pod / "exec.yaml").write_text(json.dumps(command_lines.exec_config(self, member)), encoding="utf-8")
+        return pod
 
     def _create_nodes(self) -> None:
         api = self.cluster.api
@@ -333,7 +250,7 @@ class Backend:
 
     def etcdctl_environment(self) -> dict[str, str]:
         """For an etcdctl outside of the pods that asks all members."""
-        pki = self._etcd_pki
+        pki = self.etcd_pki
         return {
             **os.environ,
             "ETCDCTL_ENDPOINTS": ",".join(f"https://{self.address(member)}:2379" for member in self.members),
@@ -349,8 +266,8 @@ class Backend:
 
     def etcd_context(self) -> ssl.SSLContext:
         """For connections to the members."""
-        context = ssl.create_default_context(cafile=str(self._etcd_pki / "ca.crt"))
-        context.load_cert_chain(self._etcd_pki / "client.crt", self._etcd_pki / "client.key")
+        context = ssl.create_default_context(cafile=str(self.etcd_pki / "ca.crt"))
+        context.load_cert_chain(self.etcd_pki / "client.crt", self.etcd_pki / "client.key")
         return context
 
     def alarm(self, *, on: bool) -> None:
@@ -368,7 +285,7 @@ class Backend:
         for member in self.members:
             self.stop(f"kwok-{member}")
             shutil.rmtree(self.directory / f"pod-{member}")
-            changed._run(f"kwok-{member}", changed._kwok(member, namespaced))
+            changed._run(f"kwok-{member}", command_lines.kwok(changed, member, namespaced))
         self.cluster.record.save()
         changed.wait_for_exec()
         return changed
