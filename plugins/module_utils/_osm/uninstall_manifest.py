@@ -17,15 +17,16 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.releases i
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import ReleaseRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.product import PRODUCTS
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Inventory
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_chart_names import is_chart_name
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_evidence import NAME_LABEL
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission
 
 # Deleting one of these deletes what others have made of it, or in it.
 _CONTAINERS = ("CustomResourceDefinition", "Namespace")
 _APP_NAMES = frozenset(product.app_name for product in PRODUCTS)
-# Objects of the charts that carry no label (osm-edge v1.3.9 charts/osm/templates/preset-*.yaml), or a name without the prefix.
-_UNLABELLED = frozenset({"preset-mesh-config", "preset-mesh-root-certificate", "fluentbit-configmap", "jaeger"})
-_PREFIXES = ("flomesh-", *dict.fromkeys(f"{product.name_prefix}-" for product in PRODUCTS))
+# What fsm-classic, a sub-chart that osm-edge can bring along, calls its own.
+_OF_SUBCHART = "flomesh-"
 _KEEP = "helm.sh/resource-policy"
 
 
@@ -79,15 +80,16 @@ def _content(name: str, namespace: str, manifest: str) -> ReleaseContent:
             kept.append(ref)
             continue
         removed[ref] = kind
-        if ref.kind in _CONTAINERS or not _is_of_chart(ref.name, name, metadata.get("labels") or {}):
+        if ref.kind in _CONTAINERS or not _is_of_chart(ref.kind, ref.name, name, metadata.get("labels") or {}):
             foreign.append(ref)
     return ReleaseContent(frozenset(removed), frozenset(kept), tuple(foreign), (*_record(namespace), *_deletions(removed)))
 
 
-def _is_of_chart(name: str, release: str, labels: dict[str, str]) -> bool:
-    if labels.get("app.kubernetes.io/name") in _APP_NAMES or name in _UNLABELLED:
+def _is_of_chart(kind: str, name: str, release: str, labels: dict[str, str]) -> bool:
+    """Whether an object is the mesh's; that it begins with the release's name says nothing, other charts name theirs so as well."""
+    if labels.get(NAME_LABEL) in _APP_NAMES or name.startswith(_OF_SUBCHART):
         return True
-    return name == release or name.startswith((*_PREFIXES, f"{release}-"))
+    return any(is_chart_name(kind, name, product, (release,)) for product in PRODUCTS)
 
 
 def _kind(api_version: str, kind: str) -> Kind | None:

@@ -186,6 +186,22 @@ def test_a_release_that_has_more_than_the_mesh_is_refused_unless_all_of_it_is_na
 
 
 @pytest.mark.parametrize(
+    ("name", "own", "expected"),
+    [
+        # As charts are used to: after the release and the sub-chart.
+        ("osm-vault", {"app.kubernetes.io/name": "vault"}, ["release-holds-more"]),
+        ("osm-dashboards", {}, ["release-holds-more"]),
+        ("preset-mesh-config", {}, []),
+        ("osm-prometheus-server-conf", {}, []),
+        ("osm-anything", {"app.kubernetes.io/name": "openservicemesh.io"}, []),
+    ],
+)
+def test_what_of_a_release_is_the_mesh_s_is_not_told_by_how_it_begins(name: str, own: dict[str, str], expected: list[str]) -> None:
+    item = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": HOME, "labels": own}}
+    assert codes(inventory(CONFIG, helm=release(COMPONENTS, more=[item]))) == expected
+
+
+@pytest.mark.parametrize(
     ("item", "code"),
     [
         (artefact("user-resource", "coredns", place="kube-system"), "user-resource-protected"),
