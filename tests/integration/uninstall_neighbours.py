@@ -101,7 +101,7 @@ def _random(chance: random.Random, number: int) -> Object:
         lambda name, labels: _secret(name, TEAM, labels, {}),
         lambda name, labels: _make("v1", "ServiceAccount", name, TEAM, labels),
         lambda name, labels: _make("v1", "Service", f"{name}-svc", TEAM, labels, spec={"ports": [{"port": 80}]}),
-        lambda name, labels: _deployment(name, labels),
+        _deployment,
         lambda name, labels: _make("rbac.authorization.k8s.io/v1", "Role", name, TEAM, labels, rules=[]),
         lambda name, labels: _make("rbac.authorization.k8s.io/v1", "ClusterRole", f"{name}-reader", "", labels, rules=[]),
         lambda name, labels: _binding(f"{name}-reader", labels),

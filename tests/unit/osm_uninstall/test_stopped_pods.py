@@ -7,11 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import Kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_stop import StoppedPods
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
@@ -55,7 +54,7 @@ def node(status: str) -> Object:
 
 def stuck(*pods: Object, **others: Object) -> StepFailed:
     """What is told about these pods when they do not go."""
-    watched = StoppedPods(cast("Api", Cluster([*pods], **others)), "osm-system", ("osm-bootstrap",), ("osm-cleanup",))
+    watched = StoppedPods(Cluster([*pods], **others), "osm-system", ("osm-bootstrap",), ("osm-cleanup",))
     with pytest.raises(StepFailed) as failed:
         watched.wait_until_gone(Deadline(0.01), 0.0, Progress())
     assert "so nothing else was removed" in failed.value.state
@@ -92,4 +91,4 @@ def test_other_reasons(item: Object, others: dict[str, Object], words: str) -> N
 def test_what_is_not_waited_for() -> None:
     ended = {**pod("done"), "status": {"phase": "Succeeded"}}
     cluster = Cluster([ended, pod("web", app="shop")])
-    StoppedPods(cast("Api", cluster), "osm-system", ("osm-bootstrap",), ()).wait_until_gone(Deadline(0.01), 0.0, Progress())
+    StoppedPods(cluster, "osm-system", ("osm-bootstrap",), ()).wait_until_gone(Deadline(0.01), 0.0, Progress())
