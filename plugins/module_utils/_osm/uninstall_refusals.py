@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Inventory
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Artefact, Inventory
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_choice import (
     content_unread,
     control_plane_goes,
@@ -23,6 +23,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_c
     wants_control_plane_gone,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_decision import objects
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_fate import IN_DATA_PLANE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_manifest import release_content, release_ref
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_namespace import hidden_by_conversion
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_plan import all_steps
@@ -157,12 +158,25 @@ def _content(inventory: Inventory, ref: ObjectRef) -> Iterator[Refusal]:
 
 
 def _has_trace(inventory: Inventory) -> bool:
-    """Whether anything but the user's word tells that the mesh is, or was, there."""
+    """Whether anything but the user's word tells that the control plane is, or was, in that very namespace.
+
+    That pods or namespaces of applications name the mesh says nothing about where it was.
+    """
     subject = inventory.subject
     if subject is None:
         return False
-    told = any(item.owner == "named" and item.what not in ("namespace", USER_RESOURCE) for item in inventory.artefacts)
-    return told or subject.mesh is not None or bool(subject.version or subject.release)
+    if subject.mesh is not None or not inventory.request.namespace:
+        return True
+    if subject.release is not None and subject.release.namespace == subject.namespace:
+        return True
+    own = (item for item in inventory.artefacts if item.owner == "named" and item.what not in (USER_RESOURCE, *IN_DATA_PLANE))
+    return any(subject.namespace in (item.ref.namespace, *_led_to(item)) for item in own)
+
+
+def _led_to(item: Artefact) -> Iterator[str]:
+    """Yield the namespaces of the Services that a webhook or a conversion leads to."""
+    for service in (*(item.state.get("services") or ()), item.state.get("service") or ""):
+        yield service.partition("/")[0]
 
 
 def _release(inventory: Inventory) -> Iterator[Refusal]:

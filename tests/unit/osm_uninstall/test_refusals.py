@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CRD, NAMESPACE, STATEFULSET
+from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.mesh import ReleaseRef
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall import Artefact, Inventory, UninstallRequest, UserResource
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_findings import findings, notes
 from ansible_collections.meshops.lifecycle.plugins.module_utils._osm.uninstall_refusals import refusals
@@ -164,9 +165,31 @@ def test_a_namespace_whose_control_plane_stays_is_refused() -> None:
     assert codes(inventory(HOME_NAMESPACE, request=request, alive=False)) == []
 
 
-def test_a_namespace_without_a_trace_of_the_mesh_is_not_forced() -> None:
-    found = inventory(HOME_NAMESPACE, content=(VAULT,), alive=False, request=asked(delete_namespace="force"))
-    assert codes(with_subject(found, mesh=None, version="", release=None)) == ["namespace-not-of-mesh"]
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        pytest.param([], ["namespace-not-of-mesh"], id="nothing"),
+        pytest.param([artefact("bootstrap-secrets", "shop")], ["namespace-not-of-mesh"], id="Secrets of applications"),
+        pytest.param([artefact("pod-template-annotation", place=HOME)], ["namespace-not-of-mesh"], id="an application in it"),
+        pytest.param([artefact("service", "osm-injector", place="shop")], ["namespace-not-of-mesh"], id="something elsewhere"),
+        pytest.param([artefact("ca-secret", "osm-ca-bundle")], [], id="its CA Secret"),
+        pytest.param([artefact("mutating-webhook", state={"services": [f"{HOME}/osm-injector"]})], [], id="a webhook that leads there"),
+        pytest.param([artefact("conversion-webhook", EGRESSES, state={"service": f"{HOME}/osm-bootstrap"})], [], id="a conversion"),
+    ],
+)
+def test_a_namespace_without_a_trace_of_the_mesh_is_not_forced(items: list[Artefact], expected: list[str]) -> None:
+    """With a mistaken mesh_namespace it would be an application that goes."""
+    request = asked(delete_namespace="force", namespace=HOME)
+    found = inventory(HOME_NAMESPACE, *items, content=(VAULT,), alive=False, request=request)
+    assert codes(with_subject(found, mesh=None, version="1.3.9", release=None)) == expected
+
+
+def test_what_an_unfinished_run_remembers_is_a_trace() -> None:
+    found = inventory(HOME_NAMESPACE, content=(VAULT,), alive=False, request=asked(delete_namespace="force", namespace=HOME))
+    assert codes(with_subject(found, mesh=None, version="", release=ReleaseRef("osm", HOME))) == []
+    assert codes(with_subject(found, mesh=None, version="", release=ReleaseRef("osm", "elsewhere"))) == ["namespace-not-of-mesh"]
+    unnamed = replace(found, request=asked(delete_namespace="force"))
+    assert codes(with_subject(unnamed, mesh=None, version="", release=None)) == []
 
 
 def test_a_release_that_has_more_than_the_mesh_is_refused_unless_all_of_it_is_named() -> None:
