@@ -27,7 +27,7 @@ demo-down: ## remove everything that the demo started
 test: test-unit test-meta test-molecule test-integration ## all tests
 
 test-unit: ## decisions: plain data in, plan out
-	@$(STAGE) unit 240 $(IN_TREE) pytest tests/unit $(PYTEST)
+	@$(STAGE) unit 240 $(IN_TREE) pytest -n 2 tests/unit $(PYTEST)
 
 test-meta: ## everything is documented, tested and wired
 	@$(STAGE) meta 60 $(IN_TREE) pytest tests/meta $(PYTEST)

@@ -38,7 +38,7 @@ RELEASE = {
 
 def packed(release: Any, *, zipped: bool = True) -> bytes:
     data = json.dumps(release).encode()
-    return base64.b64encode(gzip.compress(data) if zipped else data)
+    return base64.b64encode(gzip.compress(data, mtime=0) if zipped else data)
 
 
 def secret(revision: str, status: str = "deployed", **labels: str) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def test_a_release_without_user_values_has_none() -> None:
         base64.b64encode(b"not json"),
         packed([]),
         packed({"name": "x"}),
-        base64.b64encode(gzip.compress(json.dumps(RELEASE).encode())[:-20]),
+        base64.b64encode(gzip.compress(json.dumps(RELEASE).encode(), mtime=0)[:-20]),
         base64.b64encode(b"\x1f\x8b\x08damaged"),
     ],
 )
