@@ -15,7 +15,7 @@ from typing import Any
 
 import workload_objects as objects
 from cluster_look import Look, Thing, look
-from failures import unchanged
+from failures import assert_told, unchanged
 from mesh_clusters import Mesh, MeshCluster, Result, eventually, install, told
 from run_module import Module, run_module, start_module
 from sandboxlib.binaries import binary
@@ -328,10 +328,11 @@ def done(result: Result) -> Result:
     return result
 
 
-def gone(mesh: MeshCluster, of: Mesh, *planes: Plane, **more: Any) -> tuple[Look, Look]:
+def gone(mesh: MeshCluster, of: Mesh, *planes: Plane, others: bool = False, **more: Any) -> tuple[Look, Look]:
     """Plan, uninstall with that plan, and again; returns what the cluster held before and after.
 
-    Asserts that the plan came true, that the namespaces are free, and that there is nothing left to do.
+    Asserts that the plan came true, that the namespaces are free, and that there is nothing left to do. With ``others`` in the cluster the
+    name is unknown then, which may be a mistake.
     """
     before = look(mesh.cluster)
     plan = planned(mesh, mesh_name=of.name, **more)["plan"]
@@ -340,7 +341,10 @@ def gone(mesh: MeshCluster, of: Mesh, *planes: Plane, **more: Any) -> tuple[Look
         assert plane.keys() == {name: [] for name in plane.names}
     with unchanged(mesh.cluster):
         again = uninstall(mesh, mesh_name=of.name, confirm=of.name, **more)
-    assert (again.get("failed"), again["changed"], again["steps"]) == (None, False, []), told(again) or again
+    if others:
+        assert_told(again, f"no mesh named {of.name}", cluster=mesh.cluster)
+    else:
+        assert (again.get("failed"), again["changed"], again["steps"]) == (None, False, []), told(again) or again
     return before, look(mesh.cluster)
 
 
