@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -42,6 +43,9 @@ PLACE = "default"
 _NOBODY = "nothing"
 # Telling what is left of a run that was broken off must not take as long as a run.
 _LOOK_SECONDS = 15.0
+# The first look finds the plan, the second is under the Lease.
+_LOOKS_BEFORE_WRITES = 2
+_FRESH_SECONDS = 10.0
 
 
 class MeshUninstall:
@@ -59,6 +63,9 @@ class MeshUninstall:
         self._record = KubeRecordStore(api, PLACE, object_name(NAME, name)).read() if name else None
         self._first = read_inventory(api, request, self._record)
         self._last: Inventory | None = None
+        self._looks = 0
+        self._looked = 0.0
+        self._written = False
         subject = self._first.subject
         self.name = subject.name if subject is not None else name or _NOBODY
         self.target = f"{subject.namespace}/{subject.name}" if subject is not None else self.name
@@ -103,21 +110,37 @@ class MeshUninstall:
         return found
 
     def _phase(self, name: str) -> Phase[Inventory]:
-        phase = Phase(name, partial(plan_phase, name), self._writer.apply, self._writer.dry_run)
-        return replace(phase, enter=self._writer.after_stop) if name == uninstall.CONVERSION else phase
+        phase = Phase(name, partial(plan_phase, name), self._apply, self._writer.dry_run)
+        return replace(phase, enter=self._after_stop) if name == uninstall.CONVERSION else phase
 
     def _observe(self, record: Record | None) -> Inventory:
         # What was found to know the target is still fresh when the first look follows at once.
         if self._last is None and record == self._record:
             self._last = self._first
-        else:
+        elif self._last is None or self._is_outdated():
+            self._written = False
             self._last = read_inventory(self._api, self._request, record)
+            self._looked = time.monotonic()
+        self._looks += 1
         self._record = record
         self._writer.see(self._last)
         self._sidecars.see(self._last)
         return self._last
 
+    def _is_outdated(self) -> bool:
+        """Whether the cluster has to be looked at again: always under the Lease, and after writes; most phases have nothing to do."""
+        return self._looks < _LOOKS_BEFORE_WRITES or self._written or time.monotonic() - self._looked > _FRESH_SECONDS
+
+    def _apply(self, step: Step) -> str:
+        self._written = True
+        return self._writer.apply(step)
+
+    def _after_stop(self, guard: Guard) -> None:
+        self._written = True
+        self._writer.after_stop(guard)
+
     def _remove_sidecars(self, steps: Sequence[Step], guard: Guard) -> tuple[list[StepOutcome], LifecycleError | None]:
+        self._written = True
         return self._sidecars.run(steps, guard)
 
 

@@ -94,14 +94,14 @@ TABLE: tuple[Row, ...] = (
     Row(
         "mutating-webhook",
         "MutatingWebhookConfiguration of the injector",
-        "by the Service that it leads to, and by name, instance and app; never by version",
+        "by its Service and a label of the mesh or the default name; by name, instance and app; never by version",
         "after the release; before the sidecars when nothing answers it, because it fails closed",
         documented=True,
     ),
     Row(
         "validating-webhook",
         "ValidatingWebhookConfiguration of the controller",
-        "by the Service that it leads to, and by name, instance and app; never by version",
+        "by its Service and a label of the mesh or the default name; by name, instance and app; never by version",
         "after the release; before the sidecars when nothing answers it, because it fails closed",
         documented=True,
     ),
