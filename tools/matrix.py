@@ -48,7 +48,7 @@ class Leg(NamedTuple):
     def commands(self) -> list[list[str]]:
         if self.helm:
             return [[str(TOP / "tools" / "in-tree"), "pytest", "-q", "tests/matrix"]]
-        return [[str(TOP / "tools" / "gates"), "sanity", "documentation"], [str(TOP / "tools" / "in-tree"), "pytest", "-q", "tests/unit"]]
+        return [[str(TOP / "tools" / "gates"), "sanity", "documentation"], [str(TOP / "tools" / "in-tree"), "pytest", "-q", "-n", "2", "tests/unit"]]
 
 
 class Outcome(NamedTuple):
