@@ -64,11 +64,14 @@ def role_options(role: str) -> dict[str, dict[str, Any]]:
 
 
 def _spelt_for_a_role(option: dict[str, Any]) -> dict[str, Any]:
-    """The parts of an option are its ``suboptions`` in a module's documentation and its ``options`` in an argument spec."""
+    """The parts of an option are its ``suboptions`` in a module's documentation and its ``options`` in an argument spec.
+
+    Another name of a module's option is none of the role's variable, which has the role's name in front.
+    """
+    spelt = {key: value for key, value in option.items() if key not in ("suboptions", "aliases")}
     if "suboptions" not in option:
-        return option
-    parts = {name: _spelt_for_a_role(part) for name, part in option["suboptions"].items()}
-    return {**{key: value for key, value in option.items() if key != "suboptions"}, "options": parts}
+        return spelt
+    return {**spelt, "options": {name: _spelt_for_a_role(part) for name, part in option["suboptions"].items()}}
 
 
 def _texts(description: str | list[str]) -> list[str]:

@@ -25,8 +25,10 @@ options:
     type: str
   mesh_namespace:
     description:
-      - Namespace of the control plane. Only needed when two meshes have the same name.
+      - Namespace of the control plane. Only needed when two meshes have the same name, and to delete the namespace of a mesh of which
+        nothing else is left.
     type: str
+    aliases: [control_plane_namespace]
   confirm:
     description:
       - The name of the mesh once more. Required outside check mode when there is a mesh to uninstall.
@@ -353,7 +355,7 @@ def main() -> None:
     }
     spec = lifecycle_spec(
         mesh_name={"type": "str"},
-        mesh_namespace={"type": "str"},
+        mesh_namespace={"type": "str", "aliases": ["control_plane_namespace"]},
         confirm={"type": "str"},
         phases={"type": "list", "elements": "str", "choices": parts, "default": parts},
         remove_sidecars={"type": "bool", "default": True},
