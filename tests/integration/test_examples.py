@@ -51,6 +51,7 @@ def results(mesh_cluster: MeshCluster, repository: str, tmp_path_factory: pytest
     defaults = {
         "group/meshops.lifecycle.all": {"kubeconfig": str(mesh_cluster.cluster.kubeconfig)},
         "meshops.lifecycle.mesh_upgrade": {"chart_repo": repository, "binary_path": str(binary("helm"))},
+        "meshops.lifecycle.mesh_uninstall": {"binary_path": str(binary("helm"))},
     }
 
     def run(module: str) -> list[Result | None]:
@@ -73,6 +74,9 @@ def prepare(module: str, mesh_cluster: MeshCluster) -> None:
             mesh_cluster.cluster.kubectl(verb, "namespace", *TAKEN_OUT, key)
     if module == "sidecar_refresh":
         mesh_cluster.patch_mesh_config({"sidecar": {"logLevel": "debug"}})
+    if module == "mesh_uninstall":
+        # A pod without an owner keeps the control plane where it is, which the examples are not about.
+        mesh_cluster.cluster.kubectl("delete", "pod", "-n", "bookbuyer", "debug-shell", "--wait")
 
 
 def changes_nothing(module: str) -> bool:
