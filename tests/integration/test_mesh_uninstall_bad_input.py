@@ -122,7 +122,7 @@ def test_no_mesh_at_all_is_no_error(mesh_cluster: MeshCluster) -> None:
     assert "19 definitions" in told_of["what"]
     assert "delete_cluster_wide_resources" in told_of["remedy"]
     before = look(cluster)
-    result = uninstall(mesh_cluster, delete_cluster_wide_resources=["all"])
+    result = uninstall(mesh_cluster, confirm="osm", delete_cluster_wide_resources=["all"])
     assert not result.get("failed"), told(result)
     assert before.family()
     assert look(cluster).family() == set()

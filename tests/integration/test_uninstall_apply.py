@@ -11,7 +11,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -231,7 +231,7 @@ def test_bootstrap_secrets_that_no_pod_mounts(work: Work) -> None:
     step = Step("delete_secrets", ObjectRef("Namespace", place), "a test wants it")
     mine = Artefact(step.object, SECRET, "bootstrap-secrets", "named", "label", count=2, state={"orphaned": 1, "meshes": ["osm"]})
     # Leftovers of others were not asked for.
-    ghosts = mine._replace(owner="unclaimed", count=1, state={"orphaned": 1, "meshes": ["ghost"]})
+    ghosts = replace(mine, owner="unclaimed", count=1, state={"orphaned": 1, "meshes": ["ghost"]})
     work.artefacts = (mine, ghosts)
     writer = work.writer()
     with unchanged(work.cluster):
