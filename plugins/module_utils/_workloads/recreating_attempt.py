@@ -35,6 +35,8 @@ class RecreatingAttempt(Attempt):
         self._secret = ""
         # Whether the answer to an eviction was lost.
         self._unsure = False
+        # Whether the new pod was deleted once.
+        self._again = False
         self._good = 0
 
     def wants(self) -> list[Want]:
@@ -132,7 +134,11 @@ class RecreatingAttempt(Attempt):
 
     def _created(self, pod: Object | None, now: float) -> End | None:
         if pod is None:
-            return End("failed", "it was created again and somebody has deleted it", "deleted-again", "find out who deletes it")
+            if self._again:
+                return End("failed", "it was created again and somebody has deleted it", "deleted-again", "find out who deletes it")
+            # Who ends pods by their names, and is late, may have meant the old one: it is created once more.
+            self._again, self._stage, self.writes = True, "create", True
+            return None
         proof = prove([pod], self.tools.rules, self.tools.state, lambda pod: True)
         self.note((self._stage, proof), now)
         self.waits_for = proof.message

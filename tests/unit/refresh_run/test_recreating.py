@@ -14,6 +14,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Call, Forbidden, Invalid, KubeError, ServerFailure
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import POD, SECRET, Kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.attempt import End, Tools
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.observation import Seen
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.pod_trial import refusal_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.recreating_attempt import RecreatingAttempt
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import Leftover
@@ -65,6 +66,21 @@ def test_a_pod_that_could_not_be_created_again_is_not_evicted(cluster: Simulated
     assert (end.outcome, end.code) == ("failed", "recreate-refused")
     assert 'serviceaccount "gone" not found' in end.message
     assert (verbs(cluster), cluster.pods("tool")) == ([], [pod])
+
+
+def test_a_new_pod_that_is_deleted_once_is_created_once_more(cluster: SimulatedCluster) -> None:
+    """Who ends pods by their names, and is late, meets the new one; twice is somebody's will."""
+    attempt = attempt_of(cluster, cluster.bare_pod("tool"))
+    assert attempt.write() is None
+    ended = []
+    for _time in range(3):
+        cluster.delete(POD, "tool", "shop")
+        ended.append(attempt.look(Seen(), 1.0))
+        if attempt.writes:
+            assert attempt.write() is None
+    assert [end and end.code for end in ended] == [None, None, "deleted-again"]
+    assert verbs(cluster).count("create") == 3  # the copy, the pod, the pod once more
+    assert len(cluster.all(SECRET)) == 1
 
 
 @pytest.mark.parametrize(
