@@ -20,6 +20,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.recor
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Permission, Risk, Step, StepOutcome
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.pod_trial import refusal_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh import TOKEN, Options, SidecarRules, Task, Way
+from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_begin import rollout_patch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_facts import Scope
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_plan import RefreshPlan, plan_refresh
 from ansible_collections.meshops.lifecycle.plugins.module_utils._workloads.refresh_reading import read_scope
@@ -125,7 +126,7 @@ class SidecarRefresh:
             if refusal is not None:
                 raise refusal
             return
-        self._api.patch(task.kind, task.object.name, template_patch(task.token), task.object.namespace, uid=task.uid, dry_run=True)
+        self._api.patch(task.kind, task.object.name, rollout_patch(task), task.object.namespace, uid=task.uid, dry_run=True)
 
     def _run(self, steps: Sequence[Step], guard: Guard) -> tuple[list[StepOutcome], LifecycleError | None]:
         tasks = [self._tasks[step.id] for step in steps]
@@ -166,11 +167,6 @@ def step_of(task: Task) -> Step:
         simulated=_SIMULATED.get(task.way, ""),
         permissions=_permissions(task),
     )
-
-
-def template_patch(token: str) -> dict[str, object]:
-    """Return the merge patch that makes a workload replace its pods."""
-    return {"spec": {"template": {"metadata": {"annotations": {TOKEN: token}}}}}
 
 
 def _permissions(task: Task) -> tuple[Permission, ...]:
