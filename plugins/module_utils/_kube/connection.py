@@ -96,15 +96,16 @@ class Connection:
             return current
 
 
-def connect(module: Caller, *, explicit: bool) -> Connection:
+def connect(module: Caller, *, explicit: bool, environ: Mapping[str, str] = os.environ, where: str = "") -> Connection:
     """Return the connection that the module's options name; the cluster is only contacted when ``expected_cluster`` is given.
 
-    ``explicit``: refuse when no option or K8S_AUTH_* variable names a cluster. Raises LifecycleError for unusable options,
+    ``explicit``: refuse when no option or K8S_AUTH_* variable of ``environ`` names a cluster; ``where`` is the option that has the
+    connection's options, if they are not the module's own. Raises LifecycleError for unusable options,
     Refused for the wrong cluster, KubeError when that cannot be found out.
     """
-    options = connection_options(module.params, os.environ)
+    options = connection_options(module.params, environ)
     if explicit:
-        require_explicit(options)
+        require_explicit(options, where)
     connection = Connection(
         resolve(options, module.tmpdir),
         module.tmpdir,

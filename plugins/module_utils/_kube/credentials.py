@@ -78,10 +78,17 @@ def connection_options(params: Mapping[str, Any], environ: Mapping[str, str]) ->
     return options
 
 
-def require_explicit(options: Mapping[str, Any]) -> None:
-    """Raise Refused when the connection would be whatever cluster happens to be current."""
+def require_explicit(options: Mapping[str, Any], where: str = "") -> None:
+    """Raise Refused when the connection would be whatever cluster happens to be current; ``where`` is the option that should name one."""
     if any(options.get(name) for name in EXPLICIT):
         return
+    if where:
+        raise Refused(
+            f"{where} does not name a cluster, and a procedure on hosted clusters does not take the current one",
+            why="it has none of kubeconfig, context, host and api_key",
+            state="nothing was contacted",
+            next=f"set {where}.kubeconfig (and context), or {where}.host and {where}.api_key",
+        )
     raise Refused(
         "No cluster is named, and a module that changes a cluster does not take the current one",
         why="none of kubeconfig, context, host and api_key is given, neither as an option nor as a K8S_AUTH_* variable",

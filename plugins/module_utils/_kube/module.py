@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
@@ -21,6 +21,8 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.error
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.progress import Progress
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.redact import Redactor, secret_values
 
+# Options about the connection that are not of one cluster.
+_SHARED = ("request_timeout", "max_parallel_requests")
 _LIBRARIES = {"yaml": "PyYAML", "urllib3": "urllib3"}
 _SECRET_FIELDS = frozenset(
     {"token", "password", "secret", "client-key-data", "access-token", "refresh-token", "id-token", "client-secret", "value"}
@@ -38,13 +40,37 @@ def lifecycle_spec(**options: Mapping[str, Any]) -> dict[str, Any]:
     return {**spec, **options}
 
 
+def source_spec(*, required: bool = True, **options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the argument spec of a module that names its cluster in the option ``source``: a dict with the connection options."""
+    connection = lifecycle_spec()
+    shared = {name: connection.pop(name) for name in _SHARED}
+    return {"source": {"type": "dict", "required": required, "options": connection}, **shared, **options}
+
+
+class _Source(NamedTuple):
+    """What ``connect`` needs, for a cluster that is named in an option of its own."""
+
+    params: Mapping[str, Any]
+    name: str
+    tmpdir: str
+
+
 class LifecycleModule:
     """A module call: its options, its connection (made on first use) and its outcome."""
 
-    def __init__(self, argument_spec: Mapping[str, Any], *, explicit: bool, supports_check_mode: bool = True, **constraints: Any) -> None:
+    def __init__(
+        self,
+        argument_spec: Mapping[str, Any],
+        *,
+        explicit: bool,
+        supports_check_mode: bool = True,
+        cluster_option: str = "",
+        **constraints: Any,
+    ) -> None:
         self._started = time.monotonic()
         self._module = AnsibleModule(argument_spec=dict(argument_spec), supports_check_mode=supports_check_mode, **constraints)
         self._explicit = explicit
+        self._cluster_option = cluster_option
         # Of an error that does not know it: before a procedure, and in a module without one, nothing is written.
         self.state_otherwise = "nothing was written by this run"
         self._secrets = set(_secrets_of(self.params, argument_spec))
@@ -82,10 +108,16 @@ class LifecycleModule:
     def connection(self) -> Connection:
         """The cluster; ``expected_cluster`` has been checked."""
         self._check_libraries()
-        connection = connect(self, explicit=self._explicit)
+        connection = connect(self, explicit=self._explicit) if not self._cluster_option else self._connect_to(self._cluster_option)
         self._secrets.update(connection.secrets)
         self._module.no_log_values.update(connection.secrets)
         return connection
+
+    def _connect_to(self, option: str) -> Connection:
+        """The K8S_AUTH_* variables do not count here: with two clusters in one call they would name both."""
+        shared = {name: self.params[name] for name in _SHARED}
+        named = _Source({**(self.params[option] or {}), **shared}, self.name, self.tmpdir)
+        return connect(named, explicit=self._explicit, environ={}, where=option)
 
     @cached_property
     def progress(self) -> Progress:
@@ -139,10 +171,15 @@ class LifecycleModule:
         # The uid only when it is known: a failing module does not ask for it.
         return {"server": connection.server, "uid": str(connection.__dict__.get("uid", ""))}
 
+    def protect_values(self, values: Iterable[str]) -> None:
+        """Never show these values, wherever they turn up."""
+        self._secrets.update(values)
+        self._module.no_log_values.update(values)
+
     def _invocation(self) -> dict[str, Any]:
-        params = dict(self.params)
-        if isinstance(params.get("kubeconfig"), Mapping):
-            params["kubeconfig"] = "(inline)"
+        params = _without_inline_kubeconfig(self.params)
+        if self._cluster_option and isinstance(params.get(self._cluster_option), Mapping):
+            params[self._cluster_option] = _without_inline_kubeconfig(params[self._cluster_option])
         return {"module_args": self.redactor.data(params)}
 
     def _check_numbers(self) -> None:
@@ -167,20 +204,27 @@ def run(
     *,
     explicit: bool,
     supports_check_mode: bool = True,
+    cluster_option: str = "",
     **constraints: Any,
 ) -> None:
     """Run ``main`` as an Ansible module: what it returns is the result, a LifecycleError is the failure.
 
-    ``explicit``: refuse a connection that no option names (every module that writes). ``constraints`` are those of
-    AnsibleModule (``mutually_exclusive``, ``required_if``, …).
+    ``explicit``: refuse a connection that no option names (every module that writes). ``cluster_option`` is the option that
+    names the cluster (see ``source_spec``). ``constraints`` are those of AnsibleModule (``mutually_exclusive``, …).
     """
-    module = LifecycleModule(argument_spec, explicit=explicit, supports_check_mode=supports_check_mode, **constraints)
+    module = LifecycleModule(
+        argument_spec, explicit=explicit, supports_check_mode=supports_check_mode, cluster_option=cluster_option, **constraints
+    )
     try:
         result = main(module)
     except LifecycleError as error:
         module.fail(error)
     else:
         module.succeed(result)
+
+
+def _without_inline_kubeconfig(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {**params, "kubeconfig": "(inline)"} if isinstance(params.get("kubeconfig"), Mapping) else dict(params)
 
 
 def _secrets_of(params: Mapping[str, Any], spec: Mapping[str, Any]) -> Iterator[str]:
