@@ -51,7 +51,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class ExternalDns:
-    """How external-dns was started. What it was not told is empty; ``records`` by another provider or registry are not ours to see."""
+    """How external-dns was started; what it was not told is empty, but where its own default matters here."""
 
     workload: Workload
     provider: str
@@ -102,7 +102,7 @@ def read_management(api: Api) -> Management:
         (CONFIGMAP, OIDC_CONFIG, OIDC_NAMESPACE),
     )
 
-    def read(item: tuple[Kind, str, str]) -> Object | None | KubeError:
+    def read(item: tuple[Kind, str, str]) -> Object | KubeError | None:
         kind, name, namespace = item
         try:
             return api.get(kind, name, namespace)

@@ -38,7 +38,7 @@ KUBECTL_APPLY = Tool("kubectl apply", "let nobody, and no pipeline, apply its ma
 
 
 class Writer(NamedTuple):
-    """A tool that writes one object. ``continuous``: it does so again and again, without anybody asking. ``evidence``: how that is known."""
+    """A tool that writes one object. ``continuous``: again and again, without anybody asking. ``evidence``: how that is known."""
 
     tool: Tool
     object: ObjectRef
