@@ -21,7 +21,9 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.coordinati
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.module import LifecycleModule
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.lease import LeaseStore
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Procedure
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import RecordStore
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.redact import Redactor
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.run import Controls, Report, run
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.table import plan_table
@@ -39,23 +41,29 @@ def run_procedure(
     deadline: Deadline,
     *,
     approved: bool = True,
+    kept: tuple[LeaseStore, RecordStore] | None = None,
 ) -> Report[Observed]:
     """Run ``procedure`` with its Lease and record in ``namespace``; ``name`` tells targets of one namespace apart.
 
-    ``approved`` says that the option ``expected_plan_id``, if given, is about this procedure.
+    ``approved`` says that the option ``expected_plan_id``, if given, is about this procedure. ``kept`` is where Lease and record are
+    when they are not in the cluster.
     """
     connection = module.connection
     coordination = object_name(procedure.name, name)
+    lease, record = kept or (
+        KubeLeaseStore(connection.api, namespace, coordination),
+        KubeRecordStore(connection.api, namespace, coordination),
+    )
     report = run(
         procedure,
         Controls(
             check=module.check_mode,
             holder=holder_identity(),
             deadline=deadline,
-            lease=KubeLeaseStore(connection.api, namespace, coordination),
-            record=KubeRecordStore(connection.api, namespace, coordination),
+            lease=lease,
+            record=record,
             missing=partial(missing_permissions, connection.api),
-            own_permissions=coordination_permissions(namespace),
+            own_permissions=() if kept else coordination_permissions(namespace),
             expected_plan_id=(module.params["expected_plan_id"] or "") if approved else "",
             parallel=module.params["max_parallel_requests"],
             progress=module.progress,
