@@ -33,6 +33,7 @@ ACM = Tool(
     "Open Cluster Management (ACM)",
     "take the object out of the ManifestWork on the hub, or give the ManifestWork the deleteOption Orphan and delete it",
 )
+ACM_IMPORT = Tool("the hypershift add-on of ACM", "detach the managed cluster on the hub, and import it again after the move")
 HELM = Tool("Helm", "let nobody run helm upgrade or helm rollback of that release")
 KUBECTL_APPLY = Tool("kubectl apply", "let nobody, and no pipeline, apply its manifests")
 
@@ -64,6 +65,7 @@ _KEYS: Mapping[str, tuple[Tool, bool]] = {
     "open-cluster-management.io/appliedManifestWork": (ACM, True),
     "work.open-cluster-management.io/": (ACM, True),
     "apps.open-cluster-management.io/hosting-subscription": (ACM, True),
+    "cluster.open-cluster-management.io/": (ACM_IMPORT, False),
     "meta.helm.sh/release-name": (HELM, False),
 }
 # By the beginning of a field manager's name.
