@@ -57,19 +57,27 @@ class Connection:
     @cached_property
     def api(self) -> Api:
         """The client; raises LifecycleError for certificate files that are none."""
+        transport = Transport(self.server, self.pool, authorization=self.authorization, headers=self.headers, parallel=self._parallel)
+        return Api(transport, request_timeout=self._request_timeout, parallel=self._parallel)
+
+    @cached_property
+    def pool(self) -> Any:
+        """The urllib3 pool manager that all requests go through; raises LifecycleError for certificate files that are none."""
+        resolved = self._resolved
+        return pool_manager(self.access, resolved.certificate_sources, resolved.proxy_headers, self._directory, self._parallel)
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """What every request says of itself; not the Authorization."""
         headers = [("User-Agent", f"meshops.lifecycle/{VERSION} {self._name}")]
         if self.access.impersonate_user:
             headers.append(("Impersonate-User", self.access.impersonate_user))
-        headers += [("Impersonate-Group", group) for group in self.access.impersonate_groups]
-        resolved = self._resolved
-        pool = pool_manager(self.access, resolved.certificate_sources, resolved.proxy_headers, self._directory, self._parallel)
-        transport = Transport(self.server, pool, authorization=self._authorization, headers=headers, parallel=self._parallel)
-        return Api(transport, request_timeout=self._request_timeout, parallel=self._parallel)
+        return headers + [("Impersonate-Group", group) for group in self.access.impersonate_groups]
 
     @property
     def kubeconfig_path(self) -> str:
         """A kubeconfig of our own (0600) with everything inside; its token is renewed when the connection's is."""
-        self._authorization()
+        self.authorization()
         return self._path
 
     @property
@@ -87,7 +95,8 @@ class Connection:
         """The API server's version, ``1.34.4``."""
         return server_version(self.api)
 
-    def _authorization(self) -> str:
+    def authorization(self) -> str:
+        """Return the current Authorization header, renewed when it has to be; empty when there is none."""
         with self._lock:
             current = self._resolved.authorization()
             if current != self.access.authorization:

@@ -89,6 +89,12 @@ class Forbidden(KubeError):
     )
 
     @property
+    def user(self) -> str:
+        """Who is refused, or the empty string when the message does not say."""
+        match = self._DENIED.search(self.message)
+        return match["user"] if match is not None else ""
+
+    @property
     def missing(self) -> str:
         """Return for instance ``patch deployments.apps in namespace osm-system``, or the empty string."""
         match = self._DENIED.search(self.message)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kubeconfig import Access, private_file
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.transport import NotSent, cause, tls_text
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
 
 _PROTOCOLS = ["http/1.1"]
@@ -49,6 +50,36 @@ def pool_manager(access: Access, sources: str, proxy_headers: Mapping[str, Any],
         return SOCKSProxyManager(access.proxy, **arguments)
     headers = urllib3.util.make_headers(**proxy_headers) if proxy_headers else None
     return urllib3.ProxyManager(access.proxy, proxy_headers=headers, **arguments)
+
+
+def open_socket(pool: Any, url: str, seconds: float) -> Any:
+    """Return a new connected socket to the server of ``url``, for what is more than one request and its answer (a WebSocket).
+
+    It is opened as ``pool`` opens its own: same TLS, same proxy. Each part of that takes at most ``seconds``.
+    Raises NotSent, also for a server without TLS behind a proxy for HTTP, which would have to know WebSockets itself.
+    """
+    import urllib3
+
+    connections = pool.connection_from_url(url)
+    if connections.proxy is not None and connections.scheme == "http":
+        raise NotSent("a server without TLS cannot be reached for this through a proxy for HTTP", permanent=True)
+    # What urlopen() of urllib3 1.26 and 2 does for a request of its own.
+    connection = connections._new_conn()
+    connection.timeout = seconds
+    try:
+        if connections.proxy is not None:
+            connections._prepare_proxy(connection)
+        else:
+            connection.connect()
+    except (ssl.SSLError, urllib3.exceptions.SSLError, ValueError) as error:
+        # The ValueError is urllib3's own comparison of the name.
+        connection.close()
+        text, permanent = tls_text(error if isinstance(error, urllib3.exceptions.SSLError) else urllib3.exceptions.SSLError(error))
+        raise NotSent(text, permanent=permanent) from error
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        connection.close()
+        raise NotSent(cause(error)) from error
+    return connection.sock
 
 
 def _set_already(alpn_protocols: Iterable[str]) -> None:

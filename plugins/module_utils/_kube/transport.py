@@ -72,16 +72,16 @@ class Transport:
                     method, url, body=body, headers=self._all_headers(headers), timeout=timeout, retries=False, redirect=False
                 )
             except SSLError as error:
-                text, permanent = _tls_text(error)
+                text, permanent = tls_text(error)
                 if permanent:
                     raise NotSent(text, permanent=True) from error
                 raise AnswerLost(text) from error
             except ConnectTimeoutError as error:
-                raise NotSent(_cause(error) if isinstance(error, NewConnectionError) else f"no connection within {connect:g} s") from error
+                raise NotSent(cause(error) if isinstance(error, NewConnectionError) else f"no connection within {connect:g} s") from error
             except (NewConnectionError, ProxyError) as error:
-                raise NotSent(_cause(error)) from error
+                raise NotSent(cause(error)) from error
             except (HTTPError, OSError) as error:
-                raise AnswerLost(_cause(error)) from error
+                raise AnswerLost(cause(error)) from error
         return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, response.data)
 
     def close(self) -> None:
@@ -102,7 +102,7 @@ class Transport:
         return result
 
 
-def _tls_text(error: Exception) -> tuple[str, bool]:
+def tls_text(error: Exception) -> tuple[str, bool]:
     """Return what went wrong, and whether it will go wrong again: a certificate that one side does not accept."""
     inner = error.args[0] if error.args else error
     if isinstance(inner, ssl.SSLCertVerificationError):
@@ -113,7 +113,7 @@ def _tls_text(error: Exception) -> tuple[str, bool]:
     return f"TLS failed: {inner}", "alert" in str(inner).lower()
 
 
-def _cause(error: BaseException) -> str:
+def cause(error: BaseException) -> str:
     """Return the innermost operating system error in words: ``connection refused``, ``name or service not known``."""
     current: BaseException | None = error
     text = str(error)
