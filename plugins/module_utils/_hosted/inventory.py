@@ -139,4 +139,5 @@ def ref_of(item: Object) -> ObjectRef:
 
 def replicas_of(workload: Object) -> int:
     """Return how many pods a Deployment or StatefulSet wants: 1 where it does not say."""
-    return int(mapping(workload, "spec").get("replicas", 1))
+    wanted = mapping(workload, "spec").get("replicas")
+    return 1 if wanted is None else int(wanted)
