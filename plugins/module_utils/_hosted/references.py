@@ -11,7 +11,7 @@ of ``prod2`` begin with ``prod``, and a pull secret may have any name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import Inventory, Object, mapping, name_of
@@ -112,7 +112,7 @@ def _all(inventory: Inventory) -> Iterator[Reference]:
         yield Reference(SECRET, f"{inventory.target.name}-{suffix}", "its usual name", required=False, guessed=True)
 
 
-def _below(item: Object, fields: dict[str, tuple[str, ...]], said_by: str) -> Iterator[Reference]:
+def _below(item: Object, fields: Mapping[str, tuple[str, ...]], said_by: str) -> Iterator[Reference]:
     for kind, paths in fields.items():
         for path in paths:
             for value in _values(item, path):
