@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, NamedTuple
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_redaction import without_secrets
+
 FORMAT: Final = "meshops.lifecycle/backup-set"
 FORMAT_VERSION: Final = 1
-# The collection's own version: who wrote a set. A unit test compares it with galaxy.yml.
-TOOL_VERSION: Final = "0.1.0"
 
 Json = Mapping[str, Any]
 
@@ -60,8 +60,8 @@ class Index:
     restored_from: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the content of ``index.json``; also what check mode shows."""
-        own = {item.name: getattr(self, item.name) for item in fields(self)}
+        """Return the content of ``index.json``, also what check mode shows: what could be a secret in a text or an object is cut out."""
+        own = {item.name: without_secrets(getattr(self, item.name)) for item in fields(self) if item.name != "objects"}
         own["objects"] = [entry._asdict() for entry in self.objects]
         return {"format": FORMAT, "format_version": FORMAT_VERSION, **own}
 

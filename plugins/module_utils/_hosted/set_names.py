@@ -24,18 +24,26 @@ OBJECTS: Final = "objects"
 REMOVED: Final = "removed"
 
 _RUN_ID = re.compile(r"[a-z0-9][-a-z0-9.]*-\d{8}T\d{6}Z-[0-9a-f]{6}")
+# How long the end of a run id is (-20261121T231500Z-1f3a9c), and how much of the name is before it.
+_STAMP = 24
+_NAME = 200
 # A file name has at most 255 bytes, a Kubernetes name up to 253: ".yaml" and ".enc" must still fit.
 _LONGEST = 240
 
 
 def new_run_id(name: str, now: datetime) -> str:
     """Return a name for a backup of the hosted cluster ``name``: ``prod-20261121T231500Z-1f3a9c``; no two are the same."""
-    return f"{name[:200]}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    return f"{name[:_NAME]}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 def is_run_id(text: str) -> bool:
     """Return whether ``text`` is the name of a backup set: nothing else in a directory of sets is ever touched."""
     return _RUN_ID.fullmatch(text) is not None
+
+
+def is_run_of(run_id: str, name: str) -> bool:
+    """Return whether a run id was made for a hosted cluster of this name (in any namespace); ``prod`` is not ``prod-2``."""
+    return is_run_id(run_id) and run_id[:-_STAMP] == name[:_NAME]
 
 
 def partial_name(run_id: str) -> str:
