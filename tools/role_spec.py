@@ -5,7 +5,8 @@
 """Write what roles repeat: the options of a module, documented once, in the module, as ROLE_OPTION in the role; and defaults.
 
 A role has the options of the module of its name, and those of the documentation fragment ``procedure``; the connection is
-none of its business (it comes from ``module_defaults``). They are written into meta/argument_specs.yml between the two
+none of its business (it comes from ``module_defaults``), nor is which hosted cluster it works on (a host is one, and says
+so in variables of every role). They are written into meta/argument_specs.yml between the two
 comments that name this tool; options of the role itself stand beside them. A role that has no module documents all of its
 options itself. defaults/main.yml is written from the argument specs of every role.
 
@@ -24,6 +25,8 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+# What a host says of itself, as hosted_cluster_name and so on, where the module takes a ``source``.
+HOSTED_CLUSTER = frozenset({"name", "namespace"})
 BEGIN = "      # Begin of what tools/role-spec writes from the module's documentation\n"
 END = "      # End of what tools/role-spec writes\n"
 # A line ends with the word that goes beyond it; yamllint allows 160.
@@ -41,7 +44,9 @@ def documentation(source: Path) -> dict[str, Any]:
 
 def module_options(module: str) -> dict[str, dict[str, Any]]:
     """The options of ``module``, those of its procedure included."""
-    own = documentation(ROOT / "plugins" / "modules" / f"{module}.py")["options"]
+    whole = documentation(ROOT / "plugins" / "modules" / f"{module}.py")
+    hosted = any(fragment.startswith("meshops.lifecycle.source") for fragment in whole["extends_documentation_fragment"])
+    own = {name: option for name, option in whole["options"].items() if not (hosted and name in HOSTED_CLUSTER)}
     shared, connection = (
         documentation(ROOT / "plugins" / "doc_fragments" / f"{name}.py")["options"] for name in ("procedure", "connection")
     )

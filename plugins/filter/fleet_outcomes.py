@@ -135,6 +135,20 @@ _value:
         what was planned.
       type: list
       elements: dict
+    set:
+      description: The backup set that was made.
+      type: dict
+    snapshot:
+      description: The snapshot of etcd that belongs to it.
+      type: dict
+    left_out:
+      description: What is not in the set, and why.
+      type: list
+      elements: dict
+    resume_commands:
+      description: The commands that bring a hosted cluster back that was stopped.
+      type: list
+      elements: str
 """
 
 # In check mode a planner sees this finding; for an apply it means a refusal before its first write.
@@ -143,6 +157,8 @@ _FATES = {"to_remove": "to remove", "gone": "gone", "kept": "kept", "failed": "n
 # Done, and to be done.
 _ENROLLED = {"present": ("enrolled", "to enrol"), "absent": ("taken out", "to take out")}
 _STALE = ("runs another sidecar than new pods would get", "run another sidecar than new pods would get")
+_OF_CONNECTION = "The filter plugin 'meshops.lifecycle.cluster_connection' failed: "
+_OF_HOSTED_CLUSTERS = "hosted_cluster_"
 _STOPPING = ("unplanned", "refused", "failed")
 _NOT_REACHED = {"outcome": "not_reached", "changed": False, "after": "", "next": "run it again for this cluster"}
 
@@ -199,9 +215,11 @@ def _record(host: str, plan: Mapping[str, Any], apply: Mapping[str, Any], twins:
         "rollback": rollback.get("steps") or [],
         **{key: result.get(key) or [] for key in ("steps", "findings", "refresh", "workloads", "leftovers")},
         "artefacts": artefacts,
+        **{key: result.get(key) or {} for key in ("set", "snapshot")},
+        # Of a run that failed before it looked, what the plan said.
+        **{key: result.get(key) or plan.get(key) or [] for key in ("left_out", "resume_commands")},
     }
-    what = _artefacts(artefacts) if "artefacts" in plan else _pods(summary, outcome) or _versions(record)
-    return {**record, "what": what}
+    return {**record, "what": _what(plan, record, summary)}
 
 
 def _planned(plan: Mapping[str, Any], twins: list[str]) -> tuple[str, str, str]:
@@ -211,7 +229,8 @@ def _planned(plan: Mapping[str, Any], twins: list[str]) -> tuple[str, str, str]:
     if _failed(plan):
         return "refused" if plan.get("refusals") else "unplanned", _message(plan), str(plan.get("next") or "")
     if twins:
-        reason = f"the same mesh of the same cluster as {', '.join(twins)} (uid {plan['cluster']['uid']})"
+        what = "hosted cluster" if _procedure(plan).startswith(_OF_HOSTED_CLUSTERS) else "mesh"
+        reason = f"the same {what} of the same cluster as {', '.join(twins)} (uid {plan['cluster']['uid']})"
         return "refused", reason, "take all but one of them out of the inventory or the limit, or correct their connection"
     for finding in plan.get("findings") or []:
         if finding["code"] == _NOT_PERMITTED:
@@ -230,7 +249,30 @@ def _failed(result: Mapping[str, Any]) -> bool:
 
 
 def _message(result: Mapping[str, Any]) -> str:
-    return " ".join(str(result.get("msg") or "it ended without a result").split())
+    # Ansible tells what every layer failed at before it comes to the reason.
+    return " ".join(str(result.get("msg") or "it ended without a result").split()).rpartition(_OF_CONNECTION)[2]
+
+
+def _what(plan: Mapping[str, Any], record: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
+    if "artefacts" in plan:
+        return _artefacts(record["artefacts"])
+    if _procedure(plan).startswith(_OF_HOSTED_CLUSTERS):
+        return _backup(plan, record)
+    return _pods(summary, record["outcome"]) or _versions(record)
+
+
+def _backup(plan: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    """For instance ``online backup, prod-20261121T231500Z-1f3a9c, snapshot of 104.9 MB``."""
+    parts = [f"{(plan.get('index') or {}).get('mode', '')} backup".strip()]
+    if record["set"]:
+        parts.append(str(record["set"].get("run_id", "")))
+    if record["snapshot"].get("size"):
+        parts.append(f"snapshot of {record['snapshot']['size'] / 1e6:.1f} MB")
+    return ", ".join(parts)
+
+
+def _procedure(plan: Mapping[str, Any]) -> str:
+    return str((plan.get("plan") or {}).get("procedure") or "")
 
 
 def _versions(record: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ description:
   - They show the plan, or when it was applied what became of each step, and then what there is to know.
   - Of a refresh of sidecars they show the pods that are left, by reason.
   - Of an uninstallation they show all that goes, and all that stays with the reason.
+  - Of a backup they show the set, its snapshot, what is not in it, and the commands that bring back a hosted cluster that was stopped.
 options:
   _input:
     description: The registered result.
@@ -57,7 +58,7 @@ def result_lines(result: Mapping[str, Any]) -> list[str]:
     applied = any(step["outcome"] not in ("would_do", "not_run") for step in steps)
     lines = list(_steps(steps)) if applied else str(result.get("plan_table", "")).splitlines()
     artefacts, leftovers, findings = (result.get(key) or [] for key in ("artefacts", "leftovers", "findings"))
-    return [*lines, *_artefacts(artefacts), *_leftovers(leftovers), *_findings(findings)]
+    return [*lines, *_artefacts(artefacts), *_leftovers(leftovers), *_set(result), *_findings(findings), *_resume(result)]
 
 
 def _steps(steps: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -90,6 +91,26 @@ def _leftovers(leftovers: list[Mapping[str, Any]]) -> Iterator[str]:
         more = f" and {group['more']} more" if group.get("more") else ""
         pods = f"{group['pods']} pod{'' if group['pods'] == 1 else 's'}"
         yield f"left ({pods}): {group['reason']}: {', '.join(group['objects'])}{more}. Remedy: {group['remedy']}"
+
+
+def _set(result: Mapping[str, Any]) -> Iterator[str]:
+    """Where a backup is, and what it does not have: ``not in the set (3): nodes: they are in the snapshot``."""
+    made, snapshot = result.get("set") or {}, result.get("snapshot") or {}
+    if made:
+        places = " and ".join(filter(None, (made.get("path"), made.get("uploaded_to"))))
+        yield f"set {made.get('run_id')}: {places}, {made.get('files')} files, {made.get('bytes')} bytes"
+    if snapshot:
+        about = f"{snapshot.get('size')} bytes, revision {snapshot.get('revision')}, sha256 {snapshot.get('sha256')}"
+        yield f"snapshot: s3://{snapshot.get('bucket')}/{snapshot.get('key')}, {about}"
+    for left in result.get("left_out") or []:
+        yield f"not in the set{f' ({number})' if (number := left.get('number')) else ''}: {left['what']}: {left['why']}"
+
+
+def _resume(result: Mapping[str, Any]) -> Iterator[str]:
+    commands = result.get("resume_commands") or []
+    if commands:
+        yield "The hosted cluster is stopped. These commands bring it back:"
+        yield from (f"  {command}" for command in commands)
 
 
 def _findings(findings: list[Mapping[str, Any]]) -> Iterator[str]:

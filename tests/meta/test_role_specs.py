@@ -17,6 +17,8 @@ import yaml
 from documented import COLLECTION, ROOT, modules, roles
 
 EXAMPLES = ROOT / "examples"
+# What a host that is a hosted cluster says of itself in variables of every role: hosted_cluster_source and so on.
+HOSTED_CLUSTER = {"source", "name", "namespace"}
 
 
 def test_role_specs_are_up_to_date() -> None:
@@ -41,10 +43,14 @@ def tasks_of(role: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("role", sorted({*roles()} & {*modules()}))
 def test_role_hands_every_option_to_its_module(role: str) -> None:
-    """And none of the connection's: a task that sets one does not fall through to module_defaults."""
+    """And none of the connection's: a task that sets one does not fall through to module_defaults.
+
+    A hosted cluster is another host than the cluster that it is on, so there the role says which.
+    """
     (task,) = (task[f"{COLLECTION}.{role}"] for task in tasks_of(role) if f"{COLLECTION}.{role}" in task)
-    assert {f"{role}_{name}" for name in task} == options_of(role)[0]
-    assert all(f"{role}_{name}" in str(value) for name, value in task.items())
+    of_host = HOSTED_CLUSTER if role.startswith("hosted_") else set()
+    assert {f"{role}_{name}" for name in task} - {f"{role}_{name}" for name in of_host} == options_of(role)[0]
+    assert all((f"hosted_cluster_{name}" if name in of_host else f"{role}_{name}") in str(value) for name, value in task.items())
 
 
 @pytest.mark.parametrize("role", roles())
@@ -58,6 +64,7 @@ def test_role_uses_every_option_of_its_own(role: str) -> None:
 def test_no_task_has_a_connection(role: str) -> None:
     """A task that sets an option of the connection does not fall through to module_defaults."""
     of_connection = {"kubeconfig", "context", "host", "api_key", "ca_cert", "validate_certs", "expected_cluster", "max_parallel_requests"}
+    of_connection |= {"access_key", "secret_key", "session_token", "profile", "region", "endpoint_url", "aws_ca_bundle"}
     calls = [value for task in tasks_of(role) for name, value in task.items() if name.startswith((COLLECTION, "kubernetes.core"))]
     assert calls or role not in modules()
     assert [call for call in calls if of_connection & set(call)] == []
@@ -65,19 +72,20 @@ def test_no_task_has_a_connection(role: str) -> None:
 
 @pytest.mark.parametrize("inventory", sorted(path.name for path in EXAMPLES.glob("inventory-*.yml")))
 def test_inventory_is_one_of_clusters(inventory: str) -> None:
-    """Every host says which cluster it is, and that nothing is logged in to."""
+    """Every host says which cluster it is, or where, and that nothing is logged in to."""
     done = subprocess.run(["ansible-inventory", "-i", EXAMPLES / inventory, "--list"], check=True, capture_output=True, text=True)
     assert done.stderr == ""
     hosts = json.loads(done.stdout)["_meta"]["hostvars"]
     assert hosts
     for host, variables in hosts.items():
         assert variables["ansible_connection"] == "local", host
-        assert {"meshops_kubeconfig", "meshops_host"} & set(variables), host
+        assert {"meshops_kubeconfig", "meshops_host", "hosted_cluster_source"} & set(variables), host
 
 
 @pytest.mark.parametrize("inventory", sorted(path.name for path in EXAMPLES.glob("inventory-*.yml")))
 def test_playbooks_parse_with_inventory(inventory: str) -> None:
-    playbooks: list[Path] = [*sorted((ROOT / "playbooks").glob("*.yml")), *sorted(EXAMPLES.glob("show-*.yml"))]
+    examples = sorted(path for path in EXAMPLES.glob("*.yml") if path.name.startswith(("show-", "verify-")))
+    playbooks: list[Path] = [*sorted((ROOT / "playbooks").glob("*.yml")), *examples]
     done = subprocess.run(
         ["ansible-playbook", "--syntax-check", "-i", EXAMPLES / inventory, *playbooks], check=False, capture_output=True, text=True
     )

@@ -132,6 +132,60 @@ def test_pods_that_an_uninstallation_leaves_are_told() -> None:
     assert record["line"].endswith("(1 pod still has a sidecar)")
 
 
+SET = {
+    "run_id": "prod-1",
+    "path": "/sets/prod-1",
+    "index": "/sets/prod-1/index.json",
+    "files": 3,
+    "bytes": 12,
+    "uploaded_to": "s3://b/prod-1",
+}
+SNAPSHOT = {"bucket": "b", "key": "prod-1/etcd.db", "size": 104861728, "revision": 7, "sha256": "9f86", "total_keys": 4, "version_id": ""}
+LEFT_OUT = [{"what": "persistent volumes", "why": "they stay", "number": 0}, {"what": "token Secrets", "why": "made anew", "number": 4}]
+
+
+def backup(**more: Any) -> dict[str, Any]:
+    """The result of planning a backup."""
+    plan = {"id": "f00", "target": "clusters/prod", "procedure": "hosted_cluster_backup"}
+    return planned(plan=plan, summary={}, index={"mode": "online"}, left_out=LEFT_OUT, **more)
+
+
+def test_what_a_backup_is_about() -> None:
+    assert only(backup())["line"] == "east  online backup  planned  1.0 s"
+    done = only(backup(), {**applied(), **backup(set=SET, snapshot=SNAPSHOT)})
+    assert (done["what"], done["set"], done["snapshot"]) == ("online backup, prod-1, snapshot of 104.9 MB", SET, SNAPSHOT)
+    failed = only(backup(resume_commands=["kubectl scale"]), FAILED)
+    assert (failed["what"], failed["set"], failed["left_out"], failed["resume_commands"]) == (
+        "online backup",
+        {},
+        LEFT_OUT,
+        ["kubectl scale"],
+    )
+
+
+def test_the_same_hosted_cluster_of_the_same_cluster_is_refused() -> None:
+    records = fleet_outcomes({"a": backup(), "b": backup()})
+    assert [record["reason"] for record in records] == [f"the same hosted cluster of the same cluster as {name} (uid uid)" for name in "ba"]
+
+
+def test_a_connection_that_is_not_defined_is_told_without_what_is_around_it() -> None:
+    wrapped = "Error while resolving value for 'source': The filter plugin 'meshops.lifecycle.cluster_connection' failed: define it"
+    assert only({**FAILED, "msg": wrapped})["reason"] == "define it"
+
+
+def test_lines_of_a_backup_tell_where_the_set_is_and_what_it_does_not_have() -> None:
+    assert result_lines(
+        {**applied(), **backup(steps=[], plan_table="", set=SET, snapshot=SNAPSHOT, resume_commands=["kubectl scale"])}
+    ) == [
+        "set prod-1: /sets/prod-1 and s3://b/prod-1, 3 files, 12 bytes",
+        "snapshot: s3://b/prod-1/etcd.db, 104861728 bytes, revision 7, sha256 9f86",
+        "not in the set: persistent volumes: they stay",
+        "not in the set (4): token Secrets: made anew",
+        "The hosted cluster is stopped. These commands bring it back:",
+        "  kubectl scale",
+    ]
+
+
 def test_a_failure_that_wrote_something_is_a_change() -> None:
     record = only(planned(), {**applied(), **FAILED})
     assert (record["changed"], record["after"], record["next"]) == (True, "", "start it")
