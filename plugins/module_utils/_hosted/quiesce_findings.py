@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import Inventory, metadata_of, name_of, ref_of, replicas_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import (
+    Inventory,
+    metadata_of,
+    name_of,
+    ref_of,
+    replicas_of,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import PRIOR_ANNOTATION
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_marker import REF
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_plan import QuiesceState
@@ -31,7 +37,12 @@ _AGAIN = "run the same command again"
 
 def quiesce_findings(state: QuiesceState) -> list[Finding]:
     """Return what the user should know before the first write."""
-    return [*_about_the_record(state.inventory), *_about_the_marker(state), *_about_pauses(state.inventory), *_about_others(state.inventory)]
+    return [
+        *_about_the_record(state.inventory),
+        *_about_the_marker(state),
+        *_about_pauses(state.inventory),
+        *_about_others(state.inventory),
+    ]
 
 
 def stopped_findings(inventory: Inventory) -> list[Finding]:
@@ -60,7 +71,7 @@ def _about_the_record(inventory: Inventory) -> Iterator[Finding]:
                 ref_of(deployment),
                 f"it has {now} replicas now, and {then} are on record",
                 f"{then} is what the resume commands put back",
-                f"if {now} is right, change the annotation {PRIOR_ANNOTATION} of {inventory.target.ref}, or take it away while nothing is stopped",
+                f"if {now} is right: take the annotation {PRIOR_ANNOTATION} of {inventory.target.ref} away while nothing is stopped",
             )
 
 
@@ -112,7 +123,7 @@ def _about_others(inventory: Inventory) -> Iterator[Finding]:
                     "stop-may-be-undone",
                     writer.object,
                     f"{writer.tool.name} writes it too ({writer.evidence})",
-                    "it may take back the pause or scale up what is stopped; while that happens the run fails and says so, afterwards nobody does",
+                    "it may take the pause back or scale up what is stopped: while this runs that is noticed, afterwards it is not",
                     writer.tool.pause,
                 )
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import Inventory, mapping, metadata_of, replicas_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import MARKER
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import PriorMarker
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import UNKNOWN_MARKER, PriorMarker
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_workloads import KUBE_APISERVER, to_stop
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CONFIGMAP
@@ -30,7 +30,7 @@ _SECONDS = 15.0
 class MarkerState(NamedTuple):
     """The marker as it was found; ``why`` it is unknown, and whether that is so because the API server is ``stopped`` (at 0 replicas)."""
 
-    prior: PriorMarker = PriorMarker("unknown")
+    prior: PriorMarker = UNKNOWN_MARKER
     uid: str = ""
     resource_version: str = ""
     why: str = ""

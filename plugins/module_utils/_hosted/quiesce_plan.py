@@ -184,9 +184,7 @@ def _patch(action: str, item: _Object, before: _Object, after: _Object) -> Step:
     )
 
 
-def _like(
-    step: Step, *, why: str, risk: Risk = "low", desired: Mapping[str, Any] | None = None, needs: tuple[str, ...] = ()
-) -> Step:
+def _like(step: Step, *, why: str, risk: Risk = "low", desired: Mapping[str, Any] | None = None, needs: tuple[str, ...] = ()) -> Step:
     return replace(step, why=why, risk=risk, desired=step.desired if desired is None else desired, needs=needs)
 
 

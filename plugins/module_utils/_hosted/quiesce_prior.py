@@ -37,6 +37,9 @@ class PriorMarker(NamedTuple):
     value: str | None = None
 
 
+UNKNOWN_MARKER = PriorMarker("unknown")
+
+
 @dataclass(frozen=True)
 class Prior:
     """What everything was: ``replicas`` by the name of the Deployment, pauses as they stood in the objects (None: no such field).
@@ -52,7 +55,7 @@ class Prior:
     node_pools: Mapping[str, str | None] = field(default_factory=dict)
     cluster: str = ""
     cluster_paused: bool | None = None
-    marker: PriorMarker = PriorMarker("unknown")
+    marker: PriorMarker = UNKNOWN_MARKER
 
     @property
     def values(self) -> dict[str, Any]:

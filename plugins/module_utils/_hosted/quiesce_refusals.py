@@ -20,7 +20,12 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventor
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import CLEANUP_ANNOTATION, HYPERSHIFT, PRIOR_ANNOTATION
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.obstacles import karpenter_signs
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import PriorMarker, current, paused_for_good, recorded
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import (
+    UNKNOWN_MARKER,
+    current,
+    paused_for_good,
+    recorded,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_workloads import HIGHLY_AVAILABLE, to_stop
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 
@@ -60,15 +65,13 @@ def _stopped_without_record(inventory: Inventory) -> Iterator[Refusal]:
         return
     target = inventory.target
     usual = _usual(inventory, stopped)
-    scaled = "; ".join(
-        f"kubectl scale deployment -n {target.control_plane_namespace} {name} --replicas={usual[name]}" for name in stopped
-    )
-    now = current(inventory, PriorMarker("unknown"), "by-hand", "")
+    scaled = "; ".join(f"kubectl scale deployment -n {target.control_plane_namespace} {name} --replicas={usual[name]}" for name in stopped)
+    now = current(inventory, UNKNOWN_MARKER, "by-hand", "")
     guess = replace(now, replicas={**now.replicas, **usual}).as_json()
     yield Refusal(
         "stopped-without-record",
         target.ref,
-        f"{', '.join(stopped)} of {target.ref} {'is' if len(stopped) == 1 else 'are'} at 0 replicas, and nothing tells what was there before",
+        f"Deployments of {target.ref} are at 0 replicas, and nothing tells what they were before: {', '.join(stopped)}",
         "the original number of replicas is what brings the hosted cluster back; 0 would be taken for it",
         f"nothing was written; the HostedCluster is {'paused' if paused else 'not paused'}",
         f"start it again and let the backup stop it: {scaled}. If it must stay stopped, put on record what it was (here: what HyperShift "
