@@ -75,7 +75,7 @@ def cluster_connection(
         )
     if cluster not in hostvars:
         raise AnsibleFilterError(
-            f"{variable} is {cluster}, which is no host of the inventory: add a host {cluster} with meshops_kubeconfig (or with meshops_host "
+            f"{variable} is {cluster}, which is no host of the inventory: add a host {cluster} with meshops_kubeconfig (or meshops_host "
             f"and meshops_api_key), or define {variable} as a dictionary of connection options such as {{kubeconfig: PATH}}"
         )
     variables = hostvars[cluster]
