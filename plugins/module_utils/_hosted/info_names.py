@@ -43,7 +43,7 @@ class Record(Protocol):
         """Where it leads."""
 
 
-def dns_rows(names: Sequence[Hostname], management: Management, records: Sequence[Record] | None) -> list[dict[str, Any]]:
+def dns_rows(names: Sequence[Hostname], records: Sequence[Record] | None) -> list[dict[str, Any]]:
     """Return one row for each published name; what was not looked up is None."""
     known = {record.name: record for record in records or ()}
     rows = []
@@ -54,7 +54,7 @@ def dns_rows(names: Sequence[Hostname], management: Management, records: Sequenc
                 "name": hostname.name,
                 "service": hostname.service,
                 "told_by": hostname.told_by,
-                "state": None if record is None else _state(record, management.external_dns),
+                "state": None if record is None else record.state,
                 "owner": None if record is None else record.owner,
                 "target": None if record is None else record.target,
             }
@@ -81,7 +81,7 @@ def dns_findings(
     if names and "external-dns" not in management.unreadable:
         yield from _of_external_dns(names, management.external_dns)
     for record in records or ():
-        yield from _of_record(record, management.external_dns)
+        yield from _of_record(record)
 
 
 def _of_external_dns(names: Sequence[Hostname], external_dns: ExternalDns | None) -> Iterator[Finding]:
@@ -152,8 +152,8 @@ def _of_external_dns(names: Sequence[Hostname], external_dns: ExternalDns | None
         )
 
 
-def _of_record(record: Record, external_dns: ExternalDns | None) -> Iterator[Finding]:
-    state, ref = _state(record, external_dns), ObjectRef("DNSRecord", record.name)
+def _of_record(record: Record) -> Iterator[Finding]:
+    state, ref = record.state, ObjectRef("DNSRecord", record.name)
     if state == "absent":
         yield Finding(
             "warning",
@@ -183,10 +183,3 @@ def _of_record(record: Record, external_dns: ExternalDns | None) -> Iterator[Fin
             "the external-dns of this management cluster does not touch it, and will not take it away",
             "find out who keeps it; was the cluster moved from there, or is it an earlier one of the same name?",
         )
-
-
-def _state(record: Record, external_dns: ExternalDns | None) -> str:
-    """A record is this management cluster's own when its external-dns says so: whose it is the zone alone cannot tell."""
-    if record.state in ("owned", "foreign") and external_dns is not None:
-        return "owned" if record.owner == external_dns.owner_id else "foreign"
-    return record.state

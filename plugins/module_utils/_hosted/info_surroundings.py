@@ -15,17 +15,12 @@ from urllib.parse import urlsplit
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import (
     Inventory,
-    annotation,
     mapping,
     metadata_of,
     name_of,
-    ref_of,
-    replicas_of,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.management import Management
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import (
-    MANAGED_BY_ANNOTATION,
-    NODE_POOL_ANNOTATION,
     OPERATOR_NAMESPACE,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.writers import Tool, Writer, writers
@@ -41,8 +36,6 @@ def surroundings(inventory: Inventory, management: Management) -> Iterator[Findi
     yield from _of_issuer(inventory, management)
     yield from _of_neighbours(inventory)
     yield from _of_private_link(inventory)
-    yield from _of_infrastructure(inventory)
-    yield from _of_operator(management)
 
 
 def _of_writers(inventory: Inventory) -> Iterator[Finding]:
@@ -126,34 +119,8 @@ def _of_private_link(inventory: Inventory) -> Iterator[Finding]:
         )
 
 
-def _of_infrastructure(inventory: Inventory) -> Iterator[Finding]:
-    for cluster in inventory.of("awsclusters"):
-        if annotation(cluster, MANAGED_BY_ANNOTATION) != "external":
-            yield Finding(
-                "error",
-                "infrastructure-not-external",
-                ref_of(cluster),
-                f"the annotation {MANAGED_BY_ANNOTATION}: external is missing",
-                "without it Cluster API's AWS provider manages the VPC, and destroys it when this object is deleted",
-                f"kubectl annotate awscluster -n {inventory.target.control_plane_namespace} {name_of(cluster)} "
-                f"{MANAGED_BY_ANNOTATION}=external",
-            )
-    pools = {f"{inventory.target.namespace}/{name_of(pool)}" for pool in inventory.node_pools}
-    for machine_set in inventory.of("machinesets"):
-        pool = annotation(machine_set, NODE_POOL_ANNOTATION)
-        if pool not in pools:
-            yield Finding(
-                "warning",
-                "machine-set-left-behind",
-                ref_of(machine_set),
-                f"{f'its NodePool {pool} does not exist' if pool else 'it belongs to no NodePool'}; "
-                f"it wants {replicas_of(machine_set)} machines",
-                "it was left when a NodePool was removed; nothing updates or deletes its machines",
-                "delete it when nobody needs its machines; that deletes their instances",
-            )
-
-
-def _of_operator(management: Management) -> Iterator[Finding]:
+def operator_findings(management: Management) -> Iterator[Finding]:
+    """Yield what is wrong with the operator, for all hosted clusters at once."""
     operator = management.operator
     ref = ObjectRef("Deployment", "operator", OPERATOR_NAMESPACE)
     if operator is None and "operator" not in management.unreadable:

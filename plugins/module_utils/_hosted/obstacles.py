@@ -6,7 +6,8 @@
 
 The hazards are those of the code of openshift/hypershift (hypershift-operator/controllers/hostedcluster/hostedcluster_controller.go
 ``delete``, ``reconcileAWSOIDCDocuments``; support/karpenter), kubernetes-sigs/cluster-api-provider-aws and Kubernetes' own
-(StatefulSet's persistentVolumeClaimRetentionPolicy). What objects are missing, doubled or dying is told by ``inventory_refusals``.
+(StatefulSet's persistentVolumeClaimRetentionPolicy). What is missing, doubled or dying is told by ``inventory_refusals``, what would take
+the data plane along by ``quiesce_refusals``.
 """
 
 from __future__ import annotations
@@ -25,18 +26,14 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventor
     metadata_of,
     name_of,
     ref_of,
-    replicas_of,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.management import Management
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import (
-    CLEANUP_ANNOTATION,
     DISABLE_MACHINES_ANNOTATION,
     HYPERSHIFT,
 )
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import recorded
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_workloads import to_stop
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import prior_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
 Object = dict[str, Any]
 
@@ -48,9 +45,8 @@ _RESUME = "what resumes it is in the result of the backup that stopped it, and d
 def obstacles(inventory: Inventory, management: Management, now: datetime) -> list[Finding]:
     """Return them; ``now`` is aware. What was not read (a control plane in a brief look) is not judged."""
     return [
-        *_of_cloud_resources(inventory),
-        *_of_autonode(inventory),
-        *_of_etcd(inventory),
+        *_of_machine_management(inventory),
+        *_of_volumes(inventory),
         *_of_pauses(inventory, now),
         *_of_stopping(inventory),
         *_of_an_earlier_restore(inventory),
@@ -79,18 +75,7 @@ def restore_url(item: Object | None) -> str:
     return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
 
 
-def _of_cloud_resources(inventory: Inventory) -> Iterator[Finding]:
-    # The operator compares with "true" (hostedcluster_controller.go), whoever wrote something else surely meant something.
-    value = annotation(inventory.hosted_cluster, CLEANUP_ANNOTATION)
-    if value and value.lower() != "false":
-        yield Finding(
-            "error",
-            "cleanup-cloud-resources",
-            inventory.target.ref,
-            f"annotated {CLEANUP_ANNOTATION}: {value}",
-            "when this HostedCluster is deleted, load balancers, the registry's bucket and volumes of the running cluster are destroyed",
-            f"kubectl annotate hostedcluster -n {inventory.target.namespace} {inventory.target.name} {CLEANUP_ANNOTATION}-",
-        )
+def _of_machine_management(inventory: Inventory) -> Iterator[Finding]:
     if annotation(inventory.hosted_cluster, DISABLE_MACHINES_ANNOTATION):
         yield Finding(
             "warning",
@@ -103,30 +88,20 @@ def _of_cloud_resources(inventory: Inventory) -> Iterator[Finding]:
         )
 
 
-def _of_autonode(inventory: Inventory) -> Iterator[Finding]:
-    signs = karpenter_signs(inventory)
-    if signs:
+def _of_stopping(inventory: Inventory) -> Iterator[Finding]:
+    prior = prior_of(inventory)
+    if prior:
         yield Finding(
-            "error",
-            "autonode",
+            "warning",
+            "stopped-by-backup",
             inventory.target.ref,
-            f"its nodes are made by Karpenter: {', '.join(signs)}",
-            "no NodePool and no Machine stands for them, and they are ended by force when the control plane is deleted",
-            "a cluster with AutoNode cannot be moved with its nodes: move the workloads to NodePools, and turn AutoNode off",
+            f"stopped since {prior.time} by the backup {prior.run_id}",
+            "its API servers are down, so that nothing is written behind the snapshot; its nodes go on as they are",
+            f"restore it elsewhere, or resume it here: {_RESUME}",
         )
 
 
-def _of_etcd(inventory: Inventory) -> Iterator[Finding]:
-    etcd = mapping(inventory.spec, "etcd")
-    if etcd.get("managementType") == "Unmanaged":
-        yield Finding(
-            "error",
-            "etcd-unmanaged",
-            inventory.target.ref,
-            f"its etcd is not HyperShift's: {mapping(etcd, 'unmanaged').get('endpoint') or 'spec.etcd.managementType is Unmanaged'}",
-            "there is no StatefulSet to take a snapshot from, and none to restore one to",
-            "back up that etcd where it is run",
-        )
+def _of_volumes(inventory: Inventory) -> Iterator[Finding]:
     for stateful_set in inventory.stateful_sets:
         policy = mapping(stateful_set, "spec", "persistentVolumeClaimRetentionPolicy")
         deleting = [when for when in ("whenScaled", "whenDeleted") if policy.get(when) == "Delete"]
@@ -173,38 +148,6 @@ def _of_pauses(inventory: Inventory, now: datetime) -> Iterator[Finding]:
                 "a pause that ends in the middle of a move lets both management clusters work on the same machines",
                 "write pausedUntil: 'true' before a move",
             )
-
-
-def _of_stopping(inventory: Inventory) -> Iterator[Finding]:
-    found = recorded(inventory)
-    if found.problem:
-        yield Finding(
-            "error",
-            "stopped-unreadable",
-            inventory.target.ref,
-            f"what it was before it was stopped cannot be read: {found.problem}",
-            "nothing knows the numbers of replicas and the pauses that it had",
-            "look into the backup set that was made when it was stopped: its index has them",
-        )
-    elif found.prior:
-        yield Finding(
-            "warning",
-            "stopped-by-backup",
-            inventory.target.ref,
-            f"stopped since {found.prior.time} by the backup {found.prior.run_id}",
-            "its API servers are down, so that nothing is written behind the snapshot; its nodes go on as they are",
-            f"restore it elsewhere, or resume it here: {_RESUME}",
-        )
-    down = [name_of(item) for item in to_stop(inventory) if replicas_of(item) == 0]
-    if down and not found.prior:
-        yield Finding(
-            "warning",
-            "control-plane-stopped",
-            ObjectRef("Namespace", inventory.target.control_plane_namespace),
-            f"Deployments with 0 replicas: {', '.join(down)}",
-            "somebody has stopped them by hand: what they were before is not recorded",
-            "find out who did, and what for; kubectl scale deployment brings them back",
-        )
 
 
 def _of_an_earlier_restore(inventory: Inventory) -> Iterator[Finding]:
