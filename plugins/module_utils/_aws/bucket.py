@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -238,12 +238,16 @@ def _tls_only(answer: Mapping[str, Any]) -> bool:
 
 
 def _denies_plain(statement: Mapping[str, Any]) -> bool:
-    principal, condition = statement.get("Principal"), (statement.get("Condition") or {}).get("Bool") or {}
+    principal, conditions = statement.get("Principal"), (statement.get("Condition") or {}).get("Bool") or {}
     everybody = principal == "*" or (isinstance(principal, Mapping) and "*" in _several(principal.get("AWS")))
-    plain = [str(value).lower() for name, values in condition.items() if name.lower() == "aws:securetransport" for value in _several(values)]
-    actions = set(_several(statement.get("Action")))
-    return statement.get("Effect") == "Deny" and everybody and plain == ["false"] and bool(actions & {"*", "s3:*", "s3:Get*", "s3:GetObject"})
+    transport = next((_several(value) for name, value in conditions.items() if name.lower() == "aws:securetransport"), [])
+    reading = set(_several(statement.get("Action"))) & {"*", "s3:*", "s3:Get*", "s3:GetObject"}
+    # Each further condition would let somebody in.
+    alone = len(conditions) == 1 and len(statement.get("Condition") or {}) == 1
+    return (
+        statement.get("Effect") == "Deny" and everybody and alone and bool(reading) and [str(one).lower() for one in transport] == ["false"]
+    )
 
 
-def _several(value: Any) -> Iterable[Any]:
+def _several(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
