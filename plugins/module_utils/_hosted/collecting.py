@@ -114,9 +114,9 @@ def item_path(kind: Kind, item: Object) -> str:
 
 
 def _sources(inventory: Inventory, contents: Contents) -> Iterator[_Source]:
-    """Yield all objects, owners before what they own, NodePools before Secrets of the control-plane namespace.
+    """Yield all objects: NodePools before Secrets of the control-plane namespace, then its machines, owners before what they own.
 
-    (The operator deletes Secrets of node pools that do not exist: hypershift-operator/controllers/nodepool/secret_janitor.go.)
+    The operator deletes Secrets of node pools that do not exist (hypershift-operator/controllers/nodepool/secret_janitor.go).
     """
     chosen, kinds = selected(inventory), inventory.kinds()
     yield from (_Source(kind, item) for kind, item in contents.own)

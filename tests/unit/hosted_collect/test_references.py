@@ -97,7 +97,7 @@ def test_what_the_operator_makes_is_named_by_the_status_and_may_be_gone() -> Non
     assert (reference.name, reference.required, reference.guessed) == ("prod-admin-kubeconfig", False, False)
 
 
-def test_what_is_required_stays_so_when_the_status_or_custom_names_it_too() -> None:
+def test_a_usual_name_that_the_spec_says_too_is_required() -> None:
     inventory = Inventory(Target("clusters", "prod"), {"spec": {"pullSecret": {"name": "prod-pull-secret"}}})
     (reference,) = [item for item in references(inventory) if item.name == "prod-pull-secret"]
     assert reference.required
