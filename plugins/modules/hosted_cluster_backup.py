@@ -15,8 +15,8 @@ description:
   - Makes a backup set of one hosted cluster. It has the objects that make up the cluster on its management cluster with the Secrets and
     ConfigMaps that they refer to, one snapshot of its etcd in an S3 bucket, and an index with checksums of everything and a statement of
     what is not in it.
-  - The whole is one call. It looks at the cluster, its etcd and the bucket, shows a plan, refuses what cannot be backed up safely, makes the
-    set, and reads it again to prove that it is whole.
+  - The whole is one call. It looks at the cluster, its etcd and the bucket, shows a plan, refuses what cannot be backed up safely,
+    makes the set, and reads it again to prove that it is whole.
   - In mode V(online) nothing is written to any cluster. In mode V(quiesce) the hosted cluster is stopped first, and stays stopped, as the
     first step of a move to another management cluster.
   - The snapshot goes from the etcd pod to the bucket as a stream. It is never on the controller, and no disk is filled without having
@@ -51,8 +51,9 @@ options:
   bucket:
     description:
       - The S3 bucket for the snapshot of etcd. Use one for this purpose only, which nobody but the operators may read, because the
-        snapshot has all secrets of the hosted cluster in clear. A bucket that is public, that HyperShift publishes identity documents in, or that is in
-        another region than the hosted cluster is refused.
+        snapshot has all secrets of the hosted cluster in clear.
+      - A bucket that is public, that HyperShift publishes identity documents in, or that is in another region than the hosted cluster is
+        refused.
       - Required unless O(verify_set=true).
     type: str
   prefix:
@@ -72,7 +73,8 @@ options:
     suboptions:
       key_file:
         description:
-          - A file with a key of 32 bytes, as they are, in hexadecimal or in base64, which only its owner may read. C(openssl rand -hex 32) makes one.
+          - A file with a key of 32 bytes, as they are, in hexadecimal or in base64, which only its owner may read.
+            C(openssl rand -hex 32) makes one.
           - Without this key the set is lost. It is not in the set.
         type: path
         required: true
@@ -92,7 +94,8 @@ options:
     type: str
   snapshot_check:
     description:
-      - How O(verify_set=true) looks at the snapshot. V(metadata) compares its size and its checksum as S3 knows them, V(content) reads all of it.
+      - How O(verify_set=true) looks at the snapshot. V(metadata) compares its size and its checksum as S3 knows them,
+        V(content) reads all of it.
     type: str
     choices: [metadata, content]
     default: metadata
@@ -132,8 +135,8 @@ attributes:
       - Each run makes a new set. Stopping a hosted cluster that is stopped changes nothing.
 notes:
   - "The written procedure uploads with a signature that S3 has not accepted for new buckets since 2020, into the bucket of identity
-    documents that all the world can read. It takes a snapshot of every member, of which a restore uses one, and records no replica counts. Here
-    it is one snapshot of one healthy member, uploaded by the SDK, with checksums from the pod to S3."
+    documents that all the world can read. It takes a snapshot of every member, of which a restore uses one, and records no replica counts.
+    Here it is one snapshot of one healthy member, uploaded by the SDK, with checksums from the pod to S3."
   - "What a restore makes new is not in the set. RV(left_out) says what, and why."
 seealso:
   - module: meshops.lifecycle.hosted_cluster_info

@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The way of a snapshot from an etcd pod to the bucket, and what is left in both places when a run was killed on that way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.session import Aws
+from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.unfinished import abort_uploads
+from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.upload import Uploaded, upload_stream
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_snapshot import (
+    Snapshot,
+    remove_snapshot,
+    snapshot_stream,
+    take_snapshot,
+)
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_state import Choice, Tools
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import NotFound
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.exec import PodExec
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, LifecycleError
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.progress import Progress
+
+_MEBIBYTE = 1024 * 1024
+
+
+class Copied(NamedTuple):
+    """A snapshot, and where it went; ``finding`` tells when its temporary file could not be removed."""
+
+    snapshot: Snapshot
+    uploaded: Uploaded
+    finding: Finding | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what index and result carry."""
+        return {
+            "bucket": self.uploaded.bucket,
+            "key": self.uploaded.key,
+            "version_id": self.uploaded.version_id,
+            "size": self.snapshot.size,
+            "sha256": self.snapshot.sha256,
+            "checksum": self.uploaded.checksum,
+            "parts": self.uploaded.parts,
+            "pod": self.snapshot.pod,
+            "etcd_version": self.snapshot.version,
+            "hash": self.snapshot.hash,
+            "revision": self.snapshot.revision,
+            "total_keys": self.snapshot.total_keys,
+            "total_size": self.snapshot.total_size,
+        }
+
+
+class SnapshotCopier:
+    """Copies snapshots of the pods of one control-plane namespace."""
+
+    def __init__(self, pods: PodExec, aws: Aws, namespace: str, deadline: Deadline, progress: Progress) -> None:
+        self._pods, self._aws, self._namespace = pods, aws, namespace
+        self._deadline, self._progress = deadline, progress
+        # Whether a temporary file may be in a pod: then the journal of this run must stay for the next one.
+        self.left = False
+
+    def copy(self, choice: Choice, tools: Tools, run_id: str, bucket: str, key: str, kms_key_id: str) -> Copied:
+        """Take a snapshot, stream it to the bucket and remove it from the pod; raises LifecycleError when any of that fails.
+
+        What could not be removed after a failure is for the next run: the journal of this one knows of it.
+        """
+        self._progress.line(f"snapshot: {choice.pod} writes it to {choice.directory}")
+        self.left = True
+        try:
+            snapshot = take_snapshot(self._pods, self._namespace, choice, tools, run_id, self._deadline)
+            with snapshot_stream(self._pods, self._namespace, snapshot, self._deadline) as chunks:
+                uploaded = upload_stream(
+                    self._aws,
+                    self._in_time(chunks),
+                    bucket,
+                    key,
+                    sha256=snapshot.sha256,
+                    size=snapshot.size,
+                    kms_key_id=kms_key_id,
+                    on_bytes=_Told(self._progress, snapshot.size),
+                )
+        finally:
+            finding = self._remove(choice, run_id)
+            self.left = finding is not None
+        return Copied(snapshot, uploaded, finding)
+
+    def _in_time(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            if self._deadline.expired:
+                raise Interrupted(
+                    f"The timeout of {self._deadline.seconds:g} s is over in the middle of the snapshot",
+                    object=ObjectRef("Namespace", self._namespace),
+                    state="nothing is in the bucket, and no set was made",
+                    next="run the same command again with a larger timeout",
+                )
+            yield chunk
+
+    def _remove(self, choice: Choice, run_id: str) -> Finding | None:
+        """Remove the temporary file; a backup that has ended well does not fail for it."""
+        try:
+            remove_snapshot(self._pods, self._namespace, choice.pod, choice.directory, run_id)
+        except LifecycleError as error:
+            return Finding(
+                "warning",
+                "snapshot-left-in-pod",
+                ObjectRef("Pod", choice.pod, self._namespace),
+                f"the temporary file of this run in {choice.directory} could not be removed: {error}",
+                "it takes room, and it has all secrets of the hosted cluster",
+                f"kubectl exec -n {self._namespace} {choice.pod} -c etcd -- rm -f {choice.directory}/meshops-backup-{run_id}.db",
+            )
+        return None
+
+    def clear(self, noted: Mapping[str, Any], run_id: str) -> None:
+        """Remove what a killed run has left in a pod and in a bucket, as far as its journal says that it came so far."""
+        if noted.get("pod"):
+            try:
+                remove_snapshot(self._pods, str(noted["namespace"]), str(noted["pod"]), str(noted["directory"]), run_id)
+            except NotFound:
+                # The pod is gone, and an emptyDir with it; what is on a volume is found by etcd_reading's look at leftovers.
+                pass
+        if noted.get("bucket"):
+            abort_uploads(self._aws, str(noted["bucket"]), str(noted["key"]))
+
+
+def _told_line(done: int, size: int) -> str:
+    return f"snapshot: {done // _MEBIBYTE} of {size // _MEBIBYTE} MiB are in the bucket"
+
+
+class _Told:
+    """Counts bytes for the progress; called by the SDK's threads."""
+
+    def __init__(self, progress: Progress, size: int) -> None:
+        self._progress, self._size, self._done, self._shown = progress, size, 0, 0
+
+    def __call__(self, number: int) -> None:
+        self._done += number
+        if self._done - self._shown >= self._size // 20 or self._done >= self._size:
+            self._shown = self._done
+            self._progress.line(_told_line(self._done, self._size))
