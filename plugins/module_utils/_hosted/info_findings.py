@@ -29,6 +29,8 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan 
 
 # The rows of the machines tell these together with what else is wrong with the same machines.
 _TOLD_OF_MACHINES = frozenset({"machine-without-node", "aws-machine-without-machine"})
+# What is told of any backup, and of a move as well, in other words.
+_TOLD_TWICE = frozenset({"control-plane-namespace-shared", "restored-before"})
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 # Without these nobody knows whether a cluster has control plane and nodes; names and instances are looked at when that is asked for.
 _ESSENTIAL = frozenset({ETCD, NODES})
@@ -54,11 +56,10 @@ def cluster_findings(facts: Facts, conditions: Conditions, pools: tuple[Pool, ..
 
 
 def ordered(found: Iterable[Finding]) -> list[Finding]:
-    """Return findings, the most severe first, and what two rules say of the same object once."""
+    """Return findings, the most severe first, each once."""
     first: dict[tuple[str, ObjectRef, str], Finding] = {}
     for finding in found:
-        # Conditions differ by what they say, everything else by its code.
-        first.setdefault((finding.code, finding.object, finding.what if finding.code.endswith("-condition") else ""), finding)
+        first.setdefault((finding.code, finding.object, "" if finding.code in _TOLD_TWICE else finding.what), finding)
     return sorted(first.values(), key=lambda finding: _ORDER[finding.severity])
 
 

@@ -94,7 +94,8 @@ def writers_of(item: Object) -> tuple[Writer, ...]:
 
 def writers(inventory: Inventory) -> tuple[Writer, ...]:
     """Return who else writes the HostedCluster, its NodePools, or what is in its control-plane namespace."""
-    return tuple(writer for _kind, item in inventory.everything() for writer in writers_of(item))
+    top = [inventory.hosted_cluster, *inventory.node_pools, *([inventory.control_plane] if inventory.control_plane else [])]
+    return tuple(writer for items in (top, *inventory.objects.values()) for item in items for writer in writers_of(item))
 
 
 def field_managers(items: Iterable[Object]) -> dict[str, list[str]]:
