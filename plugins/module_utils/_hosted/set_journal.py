@@ -59,8 +59,10 @@ class Journal:
         try:
             self._handle = self._created()
             sync(dest)
-        except OSError as error:
+        except BaseException as error:
             self.close()
+            if not isinstance(error, OSError):
+                raise
             raise file_system_error(error, "cannot be created", self._path) from error
 
     def _created(self) -> int:

@@ -72,6 +72,8 @@ class Cipher:
         """Return the content. ValueError when it was not written with this key, for this path of this set, or was changed."""
         from cryptography.exceptions import InvalidTag
 
+        if len(stored) < OVERHEAD:
+            raise ValueError("it is too short to be encrypted")
         try:
             return self._files.decrypt(stored[:_NONCE], stored[_NONCE:], self._bound(path))
         except InvalidTag as error:
@@ -98,12 +100,14 @@ def load_key(path: str) -> Key:
         raise Refused(
             f"Key file {path} cannot be read", object=ref, why=error.strerror or str(error), next="correct encryption.key_file"
         ) from error
-    with open(handle, "rb") as stream:
+    try:
         status = os.fstat(handle)
         fault, remedy = _file_fault(path, status)
         if fault:
             raise Refused(f"Key file {path} is refused", object=ref, why=fault, next=remedy)
-        content = stream.read(4096)
+        content = os.read(handle, 4096)
+    finally:
+        os.close(handle)
     secret = _secret(content)
     if secret is None:
         raise Refused(

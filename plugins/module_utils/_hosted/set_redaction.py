@@ -12,8 +12,8 @@ from typing import Any, Final
 
 CUT: Final = "?********"
 # A link with a signature is as good as a password, and conditions quote links.
-_QUERY: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s?\"'<>]*)\?[^\s\"'<>]*")
-_USER: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#@\"'<>]+@")
+_QUERY: Final = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s?\"'<>]*)\?[^\s\"'<>]*")
+_USER: Final = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]{0,20}://)[^\s/?#@\"'<>]+@")
 # Also where the link is not whole: an error message may quote its end.
 _SIGNED: Final = re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)|AWSAccessKeyId|Signature)=[^\s&\"'<>]+", re.IGNORECASE)
 _SECRET_KEYS: Final = frozenset({"data", "stringData"})

@@ -64,10 +64,13 @@ class DirectorySet:
         path = os.path.join(self.where, name)
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-            with open(handle, "rb") as stream:
+            try:
                 if not stat.S_ISREG(os.fstat(handle).st_mode):
                     raise LifecycleError(f"{path} cannot be read", object=ObjectRef("File", path), why="it is not a regular file")
-                return stream.read()
+                with open(handle, "rb", closefd=False) as stream:
+                    return stream.read()
+            finally:
+                os.close(handle)
         except OSError as error:
             raise file_system_error(error, "cannot be read", path) from error
 
