@@ -10,7 +10,7 @@ import copy
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.cleaning import (
@@ -23,6 +23,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.cleaning
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import PRIOR_ANNOTATION
 
 Object = dict[str, Any]
+PROPERTY = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 SIGNATURE = "X-Amz-Credential=AKIA%2F20260101&X-Amz-Signature=00ff<>"
 URL = f"https://bucket.s3.us-east-2.amazonaws.com/run/etcd.db?{SIGNATURE}"
 BARE = "https://bucket.s3.us-east-2.amazonaws.com/run/etcd.db"
@@ -75,6 +76,7 @@ def redacted(item: Object) -> Object:
     return changed
 
 
+@PROPERTY
 @given(objects)
 def test_both_parts_together_are_the_object_but_for_credentials(item: Object) -> None:
     before = copy.deepcopy(item)
@@ -83,6 +85,7 @@ def test_both_parts_together_are_the_object_but_for_credentials(item: Object) ->
     assert original(kept, removed) == redacted(item)
 
 
+@PROPERTY
 @given(objects)
 def test_nothing_of_the_server_is_kept(item: Object) -> None:
     """The written script cuts text from the line "status:" on, leaves resourceVersion (a create is rejected) and owners (the garbage
