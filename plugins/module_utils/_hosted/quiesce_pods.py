@@ -44,7 +44,7 @@ def staying(pod: _Object, workload: str, node: _Object | None) -> Staying:
         return Staying(ref, f"{late}; it is on no node", f"look at it; it runs nowhere: {force}")
     if node is None:
         return Staying(ref, f"{late}; its node {place} does not exist, or cannot be read", f"if that machine is off for good: {force}")
-    ready = next((item for item in mapping(node, "status").get("conditions") or () if item.get("type") == "Ready"), {})
+    ready: _Object = next((item for item in mapping(node, "status").get("conditions") or () if item.get("type") == "Ready"), {})
     if ready.get("status") == "True":
         return Staying(
             ref,

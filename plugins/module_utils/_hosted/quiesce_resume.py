@@ -14,7 +14,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.kinds im
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import HYPERSHIFT, MARKER, PRIOR_ANNOTATION, Target
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_marker import ENTRY, NAMESPACE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import Prior
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_workloads import API_SERVERS, CONTROLLERS, KUBE_APISERVER
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_workloads import API_SERVERS, CONTROLLERS
 
 _HOSTED_CLUSTERS = f"{HOSTED_CLUSTER.plural}.{HYPERSHIFT}"
 _NODE_POOLS = f"{NODE_POOL.plural}.{HYPERSHIFT}"
@@ -63,8 +63,8 @@ def _marker(target: Target, prior: Prior, secret: str) -> list[str]:
         back = f"{inside} patch configmap {MARKER} --type merge -p {shlex.quote(body)}"
     content = "-o jsonpath='{.data.kubeconfig}' | base64 -d"
     return [
-        f"kubectl rollout status deployment.apps -n {target.control_plane_namespace} {KUBE_APISERVER} --timeout 15m",
         f"(umask 077 && kubectl get secret -n {target.namespace} {secret} {content} > {file})",
+        f"timeout 15m sh -c 'until kubectl --kubeconfig {file} get --raw /readyz; do sleep 3; done'",
         back,
         f"rm {file}",
     ]

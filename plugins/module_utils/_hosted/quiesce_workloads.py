@@ -59,7 +59,7 @@ def owner_among(pod: dict[str, Any], workloads: Iterable[Workload]) -> str:
     a pod without an owner (somebody took it away to look at it) still runs what it ran.
     """
     labels = metadata_of(pod).get("labels") or {}
-    owner = next((item for item in metadata_of(pod).get("ownerReferences") or () if item.get("controller")), {})
+    owner: dict[str, Any] = next((item for item in metadata_of(pod).get("ownerReferences") or () if item.get("controller")), {})
     template = labels.get("pod-template-hash")
     for workload in workloads:
         if template and owner.get("kind") == "ReplicaSet" and owner.get("name") == f"{workload.name}-{template}":

@@ -224,8 +224,8 @@ def test_the_commands_put_everything_back_and_take_the_record_away_last() -> Non
     assert resume_commands(TARGET, prior) == [*COMMANDS, LAST]
     assert resume_commands(TARGET, prior, marker="east", secret="other") == [
         *COMMANDS,
-        "kubectl rollout status deployment.apps -n clusters-prod kube-apiserver --timeout 15m",
         "(umask 077 && kubectl get secret -n clusters other -o jsonpath='{.data.kubeconfig}' | base64 -d > clusters-prod.kubeconfig)",
+        "timeout 15m sh -c 'until kubectl --kubeconfig clusters-prod.kubeconfig get --raw /readyz; do sleep 3; done'",
         "kubectl --kubeconfig clusters-prod.kubeconfig -n default delete configmap mgmt-parent-cluster --ignore-not-found",
         "rm clusters-prod.kubeconfig",
         LAST,
