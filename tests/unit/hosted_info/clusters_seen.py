@@ -19,7 +19,7 @@ from hosted.operator_objects import Management as Settings
 from hosted.operator_objects import operator_objects
 from hosted.shape import Pool, Shape
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_state import EtcdState, Member
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_state import EtcdState, Member, Tools
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import Inventory
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.management import Management, management
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import Target
@@ -99,6 +99,8 @@ def etcd(split: bool = False) -> EtcdState:
             healthy=True,
             member_ids=(own,) if split else ids,
             cluster_id=f"cluster-{own}" if split else "cluster",
+            tools=Tools("/etc/etcd/tls/etcd-ca/ca.crt", client=True, etcdctl=True, etcdutl=True),
+            free={"/tmp": 1 << 40},
         )
         for number, own in enumerate(ids)
     )
