@@ -124,6 +124,12 @@ def snapshot(answer: bytes) -> dict[str, Any]:
     return {**numbers, "version": str(found.get("version") or "")}
 
 
+def complaint(stderr: str) -> str:
+    """Return what etcd's programs say in words, their last sentence: before it they log JSON, and reasons that are none."""
+    lines = [line for line in stderr.splitlines() if line.strip() and not line.startswith("{")]
+    return lines[-1].removeprefix("Error: ").strip()[:500] if lines else ""
+
+
 def _items(answer: bytes, key: str) -> Sequence[Mapping[str, Any]]:
     """Return a list of an answer; Go leaves empty ones out."""
     found = _json(answer)

@@ -142,7 +142,9 @@ class _Reader:
         # An unhealthy one ends with exit code 1, and says why in the same form.
         answer = self._run(etcdctl(tools, READ_ONLY["health"]))
         health = (
-            etcd_answers.health(answer.stdout) if answer.stdout else etcd_answers.Health(healthy=False, error=_last_line(answer.stderr))
+            etcd_answers.health(answer.stdout)
+            if answer.stdout
+            else etcd_answers.Health(healthy=False, error=etcd_answers.complaint(answer.stderr))
         )
         member = member._replace(healthy=health.healthy, error=health.error)
         return member._replace(alarms=etcd_answers.alarms(self._ask(tools, "alarms"), names))
@@ -151,15 +153,11 @@ class _Reader:
         """Return what etcdctl answers to one of READ_ONLY; raises NotUnderstood when it fails."""
         answer = self._run(etcdctl(tools, READ_ONLY[question]))
         if answer.exit_code:
-            raise NotUnderstood(f"{' '.join(READ_ONLY[question][:2])}: {_last_line(answer.stderr) or f'exit code {answer.exit_code}'}")
+            raise NotUnderstood(
+                f"{' '.join(READ_ONLY[question][:2])}: {etcd_answers.complaint(answer.stderr) or f'exit code {answer.exit_code}'}"
+            )
         return answer.stdout
 
     def _run(self, command: Sequence[str]) -> ExecResult:
         seconds = self._deadline.remaining()
         return self._pods.run(self._namespace, self._pod, CONTAINER, command, timeout=seconds, repeatable=True)
-
-
-def _last_line(text: str) -> str:
-    """Return the sentence at the end: before it, etcdctl logs JSON."""
-    lines = [line for line in text.splitlines() if line and not line.startswith("{")]
-    return lines[-1].removeprefix("Error: ") if lines else ""

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -14,7 +15,7 @@ from typing import NamedTuple
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted import etcd_answers
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_commands import CONTAINER, etcdctl, snapshot_status
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_state import PLACES, Choice, Tools
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.exec import ExecResult, PodExec
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.exec import PodExec
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -53,13 +54,13 @@ def take_snapshot(pods: PodExec, namespace: str, choice: Choice, tools: Tools, r
     path = snapshot_path(choice.directory, run_id)
     runner = _Runner(pods, namespace, choice.pod, path, deadline)
     # It ends by itself before this does, so that nothing goes on writing in the pod.
-    runner.output(etcdctl(tools, ["snapshot", "save", path], max(1.0, deadline.remaining() - 1)), repeatable=False)
+    runner.output("taken", etcdctl(tools, ["snapshot", "save", path], deadline.remaining() - 1), repeatable=False)
     try:
-        status = etcd_answers.snapshot(runner.output(snapshot_status(tools, path)))
+        status = etcd_answers.snapshot(runner.output("looked into", snapshot_status(tools, path)))
     except etcd_answers.NotUnderstood as error:
         raise runner.error("looked into", str(error)) from error
-    sha256 = runner.output(["sha256sum", path]).split(maxsplit=1)[:1]
-    size = runner.output(["stat", "--format=%s", path]).strip()
+    sha256 = runner.output("measured", ["sha256sum", path]).split(maxsplit=1)[:1]
+    size = runner.output("measured", ["stat", "--format=%s", path]).strip()
     digest = sha256[0].decode("ascii", "replace") if sha256 else ""
     if not _SHA256.fullmatch(digest) or not size.isdigit():
         raise runner.error("measured", f"sha256sum says {digest[:80]!r}, stat {size[:80].decode('ascii', 'replace')!r}")
@@ -88,7 +89,7 @@ def remove_snapshot(pods: PodExec, namespace: str, pod: str, directory: str, run
     path = snapshot_path(directory, run_id)
     runner = _Runner(pods, namespace, pod, path, Deadline(_REMOVE_SECONDS))
     # etcdctl writes to the second one first (etcd client/v3/snapshot/v3_snapshot.go).
-    runner.output(["rm", "-f", path, f"{path}.part"])
+    runner.output("removed", ["rm", "-f", path, f"{path}.part"])
 
 
 class _Runner:
@@ -97,13 +98,13 @@ class _Runner:
     def __init__(self, pods: PodExec, namespace: str, pod: str, path: str, deadline: Deadline) -> None:
         self._pods, self._namespace, self._pod, self._path, self._deadline = pods, namespace, pod, path, deadline
 
-    def output(self, command: Sequence[str], *, repeatable: bool = True) -> bytes:
-        """Return the output of a command; raises LifecycleError when it fails."""
+    def output(self, what: str, command: Sequence[str], *, repeatable: bool = True) -> bytes:
+        """Return the output of a command; raises LifecycleError, that the snapshot cannot be ``what``, when it fails."""
         seconds = self._deadline.remaining()
         result = self._pods.run(self._namespace, self._pod, CONTAINER, command, timeout=seconds, repeatable=repeatable)
         if result.exit_code:
-            words = [part for part in command if "=" not in part and part != "env"]
-            raise self.error("made or removed", f"{' '.join(words[:3])} ended with exit code {result.exit_code}: {_said(result)}")
+            said = etcd_answers.complaint(result.stderr) or "it does not say why"
+            raise self.error(what, f"{said} ({os.path.basename(_program(command))} ended with exit code {result.exit_code})")
         return result.stdout
 
     def error(self, what: str, why: str) -> LifecycleError:
@@ -117,7 +118,6 @@ class _Runner:
         )
 
 
-def _said(result: ExecResult) -> str:
-    """Return the end of what a command complains about, which is where etcdctl's own sentence is."""
-    lines = [line.strip() for line in result.stderr.splitlines() if line.strip()]
-    return " ".join(lines[-2:])[-600:] or "nothing"
+def _program(command: Sequence[str]) -> str:
+    """Return the program that ``env`` runs, or the command's own."""
+    return next(part for part in command if part != "env" and "=" not in part)

@@ -213,7 +213,8 @@ def etcd_findings(target: Target, replicas: int, state: EtcdState) -> list[Findi
 
 def errors_of(members: Iterable[Member]) -> str:
     """Return what is wrong, for instance ``etcd-0: the pod is Pending; etcd-1: there is no such pod``."""
-    return "; ".join(f"{member.pod}: {member.error}" for member in members if member.error)
+    unhealthy = [f"{member.pod}: {member.error or 'it does not say why'}" for member in members if not member.healthy]
+    return "; ".join(unhealthy) or "each member alone is healthy"
 
 
 def _equipment(namespace: str, reachable: Sequence[Member]) -> Iterator[Refusal]:
