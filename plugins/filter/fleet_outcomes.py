@@ -215,7 +215,9 @@ def _record(host: str, plan: Mapping[str, Any], apply: Mapping[str, Any], twins:
         "rollback": rollback.get("steps") or [],
         **{key: result.get(key) or [] for key in ("steps", "findings", "refresh", "workloads", "leftovers")},
         "artefacts": artefacts,
-        **{key: result.get(key) or {} for key in ("set", "snapshot")},
+        # In check mode it is nowhere yet.
+        "set": made if (made := result.get("set") or {}).get("path") or made.get("uploaded_to") else {},
+        "snapshot": result.get("snapshot") or {},
         # Of a run that failed before it looked, what the plan said.
         **{key: result.get(key) or plan.get(key) or [] for key in ("left_out", "resume_commands")},
     }

@@ -94,16 +94,17 @@ def _leftovers(leftovers: list[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _set(result: Mapping[str, Any]) -> Iterator[str]:
-    """Where a backup is, and what it does not have: ``not in the set (3): nodes: they are in the snapshot``."""
+    """Where a backup is, and what it does not have; in check mode there is no place yet."""
     made, snapshot = result.get("set") or {}, result.get("snapshot") or {}
-    if made:
-        places = " and ".join(filter(None, (made.get("path"), made.get("uploaded_to"))))
-        yield f"set {made.get('run_id')}: {places}, {made.get('files')} files, {made.get('bytes')} bytes"
+    places = [place for place in (made.get("path"), made.get("uploaded_to")) if place]
+    if places:
+        yield f"set {made['run_id']}: {' and '.join(places)}, {made['files']} files, {made['bytes']} bytes"
     if snapshot:
         about = f"{snapshot.get('size')} bytes, revision {snapshot.get('revision')}, sha256 {snapshot.get('sha256')}"
         yield f"snapshot: s3://{snapshot.get('bucket')}/{snapshot.get('key')}, {about}"
-    for left in result.get("left_out") or []:
-        yield f"not in the set{f' ({number})' if (number := left.get('number')) else ''}: {left['what']}: {left['why']}"
+    left = [f"{item['what']}{f' ({number})' if (number := item.get('number')) else ''}" for item in result.get("left_out") or []]
+    if left:
+        yield f"not in the set, for reasons that left_out and the report have: {'; '.join(left)}"
 
 
 def _resume(result: Mapping[str, Any]) -> Iterator[str]:

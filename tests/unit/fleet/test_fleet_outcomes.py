@@ -151,7 +151,8 @@ def backup(**more: Any) -> dict[str, Any]:
 
 
 def test_what_a_backup_is_about() -> None:
-    assert only(backup())["line"] == "east  online backup  planned  1.0 s"
+    nowhere = only(backup(set={**SET, "path": "", "uploaded_to": ""}))
+    assert (nowhere["line"], nowhere["set"]) == ("east  online backup  planned  1.0 s", {})
     done = only(backup(), {**applied(), **backup(set=SET, snapshot=SNAPSHOT)})
     assert (done["what"], done["set"], done["snapshot"]) == ("online backup, prod-1, snapshot of 104.9 MB", SET, SNAPSHOT)
     failed = only(backup(resume_commands=["kubectl scale"]), FAILED)
@@ -179,8 +180,7 @@ def test_lines_of_a_backup_tell_where_the_set_is_and_what_it_does_not_have() -> 
     ) == [
         "set prod-1: /sets/prod-1 and s3://b/prod-1, 3 files, 12 bytes",
         "snapshot: s3://b/prod-1/etcd.db, 104861728 bytes, revision 7, sha256 9f86",
-        "not in the set: persistent volumes: they stay",
-        "not in the set (4): token Secrets: made anew",
+        "not in the set, for reasons that left_out and the report have: persistent volumes; token Secrets (4)",
         "The hosted cluster is stopped. These commands bring it back:",
         "  kubectl scale",
     ]
