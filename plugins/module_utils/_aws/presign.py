@@ -6,9 +6,13 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
 from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.errors import aws_error
 from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.objects import object_ref
-from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.place import address, s3_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.place import address, region_of, s3_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.session import Aws
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -23,11 +27,23 @@ def url_length(aws: Aws, bucket: str, key: str, seconds: int) -> int:
 
     Nothing is asked but the region of the bucket; the object need not be there. Raises AwsError.
     """
-    s3 = s3_of(aws, bucket)
+    s3 = signing_client(aws, bucket)
     try:
         return len(s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=seconds))
     except Exception as error:
         raise aws_error(error, f"measuring an address of {address(bucket, key)}", object_ref(bucket, key)) from error
+
+
+def signing_client(aws: Aws, bucket: str) -> Any:
+    """Return the S3 client that signs addresses at the host of the bucket's region; raises AwsError.
+
+    Unless told where the bucket belongs, botocore signs at s3.amazonaws.com, which only redirects to other regions than us-east-1
+    (botocore signers.py ``_should_use_global_endpoint``); at an endpoint of one's own it must not be told.
+    """
+    s3 = s3_of(aws, bucket)
+    host = urlsplit(s3.meta.endpoint_url).hostname or ""
+    own_name = re.search(r"\.amazonaws\.com(\.cn)?$", host)
+    return aws.client("s3", region_of(aws, bucket), addressing="virtual") if own_name else s3
 
 
 def url_findings(length: int, ref: ObjectRef) -> list[Finding]:

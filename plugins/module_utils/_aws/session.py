@@ -48,7 +48,7 @@ class Aws:
         self._options = {option: params.get(option) for option in AWS_SPEC}
         self._name = name
         self._lock = threading.RLock()
-        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients: dict[tuple[str, str, str], Any] = {}
         self._made: Any = None
         self._secrets: dict[str, None] = dict.fromkeys(
             str(value) for option, value in self._options.items() if value and AWS_SPEC[option].get("no_log")
@@ -57,13 +57,17 @@ class Aws:
         self.bucket_regions: dict[str, str] = {}
         self._check()
 
-    def client(self, service: str, region: str = "") -> Any:
-        """Return the SDK's client of ``service`` in ``region`` (default: the option, AWS_REGION, AWS_DEFAULT_REGION, the profile's)."""
+    def client(self, service: str, region: str = "", *, addressing: str = "auto") -> Any:
+        """Return the SDK's client of ``service`` in ``region`` (default: the option, AWS_REGION, AWS_DEFAULT_REGION, the profile's).
+
+        ``addressing`` is where S3 has the bucket: ``auto`` is in the path with an endpoint of one's own, else in the host.
+        """
         with self._lock:
             place = region or self.region or (_ANYWHERE if service in _GLOBAL_SERVICES else "")
-            if (service, place) not in self._clients:
-                self._clients[service, place] = self._client(service, place)
-            return self._clients[service, place]
+            key = (service, place, addressing)
+            if key not in self._clients:
+                self._clients[key] = self._client(*key)
+            return self._clients[key]
 
     @property
     def region(self) -> str:
@@ -148,7 +152,7 @@ class Aws:
                 raise aws_error(error, "reading the credentials for AWS", None) from error
             return found
 
-    def _client(self, service: str, region: str) -> Any:
+    def _client(self, service: str, region: str, addressing: str) -> Any:
         session = self._session
         from botocore.config import Config
 
@@ -159,10 +163,9 @@ class Aws:
             max_pool_connections=CONNECTIONS,
             tcp_keepalive=True,
             user_agent_extra=f"meshops.lifecycle/{self._name}",
-            # Without this, addresses that are signed in advance are of the old kind, at a host without a region.
+            # Without this, addresses that are signed in advance are of the old kind in the oldest regions.
             signature_version="s3v4" if service == "s3" else None,
-            # "auto": the bucket is in the path with an endpoint of one's own (and where its name has dots), else in the host.
-            s3={"addressing_style": "auto", "us_east_1_regional_endpoint": "regional"} if service == "s3" else None,
+            s3={"addressing_style": addressing, "us_east_1_regional_endpoint": "regional"} if service == "s3" else None,
         )
         try:
             client = session.client(
