@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
+from collections.abc import Iterable
 from typing import Final
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
@@ -76,3 +78,31 @@ def sync(path: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def sync_all(paths: Iterable[str], directory: str) -> None:
+    """Wait until files and directories, all below ``directory``, are on the disk. OSError when one cannot be written.
+
+    With one call for the file system where there is one (Linux, syncfs(2)): for thousands of files that takes a tenth of a second
+    instead of many seconds. It tells of errors since Linux 5.8.
+    """
+    handle = os.open(directory, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if _sync_file_system(handle):
+            return
+    finally:
+        os.close(handle)
+    for path in paths:
+        sync(path)
+
+
+def _sync_file_system(handle: int) -> bool:
+    """Return False where the C library does not have it."""
+    try:
+        syncfs = ctypes.CDLL(None, use_errno=True).syncfs
+    except (AttributeError, OSError):
+        return False
+    if syncfs(handle) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return True

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +17,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_file
     file_system_error,
     make_directory,
     sync,
+    sync_all,
     write_new,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_index import Entry, Index
@@ -34,8 +34,6 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_name
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_objects import CollectedItem, NewFile, files_of, sha256_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
-
-_SYNCING = 8
 
 
 class SetWriter:
@@ -174,10 +172,7 @@ class SetWriter:
     def _sync_all(self) -> None:
         names = [*self._directories, *(entry.path for entry in self._entries), MAC if self._cipher else DIGEST]
         paths = [os.path.join(self._partial, name) for name in names]
-        # Together: a file system writes many waiting files at once.
-        with ThreadPoolExecutor(_SYNCING) as pool:
-            for path, done in [(path, pool.submit(sync, path)) for path in paths]:
-                self._guarded(path, "cannot be written", done.result)
+        self._guarded(self._partial, "cannot be written", sync_all, paths, self._partial)
 
     @staticmethod
     def _guarded(path: str, what: str, call: Any, *arguments: Any) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 # What YAML takes for a text without quotes; a colon inside does not end a key unless a blank follows it.
@@ -22,6 +23,7 @@ _WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y
 _ESCAPED: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
 # libyaml looks for the colon of a key in the next 1,024 bytes.
 _LONG_KEY: Final = 250
+_SHORT: Final = 48
 
 
 def to_yaml(value: Any) -> bytes:
@@ -44,7 +46,7 @@ def _block(value: Any, lead: str, pad: str, lines: list[str]) -> None:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise TypeError(f"a key is {type(key).__name__}, not text")
-            name = _scalar(key)
+            name = _short(key)
             if len(name) > _LONG_KEY:
                 lines.append(f"{lead}? {name}")
                 lead, name = pad, ""
@@ -68,9 +70,7 @@ def _block(value: Any, lead: str, pad: str, lines: list[str]) -> None:
 
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
-        if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
-            return value
-        return _ESCAPED.sub(_escape, json.dumps(value, ensure_ascii=False))
+        return _short(value) if len(value) <= _SHORT else _text(value)
     if value is None or isinstance(value, (bool, int)):
         return json.dumps(value)
     if isinstance(value, float):
@@ -82,6 +82,16 @@ def _scalar(value: Any) -> str:
     if value == []:
         return "[]"
     raise TypeError(f"a value is {type(value).__name__}")
+
+
+def _text(value: str) -> str:
+    if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+        return value
+    return _ESCAPED.sub(_escape, json.dumps(value, ensure_ascii=False))
+
+
+# Keys and most short values are the same in all objects of a kind.
+_short = lru_cache(maxsize=4096)(_text)
 
 
 def _escape(match: re.Match[str]) -> str:
