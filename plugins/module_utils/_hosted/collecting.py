@@ -32,7 +32,6 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import DEPLOYMENT, NAMESPACE, SECRET, STATEFULSET, Kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import refused
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 
 # A file's name may have 255 bytes, an object's 253.
 _LONGEST_NAME = 200
@@ -54,17 +53,13 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Collected:
-    """All of one hosted cluster's objects, in the order in which they can be created, evidence last.
-
-    ``refusals`` are the reasons why this is not a whole set; those of the inventory are not among them.
-    """
+    """All of one hosted cluster's objects, in the order in which they can be created, evidence last."""
 
     items: tuple[Item, ...]
     left_out: tuple[LeftOut, ...]
     owners: tuple[Edge, ...]
     instances: tuple[MachineRow, ...]
     findings: tuple[Finding, ...]
-    refusals: tuple[Refusal, ...] = ()
 
 
 class _Source(NamedTuple):
@@ -75,16 +70,16 @@ class _Source(NamedTuple):
     evidence: bool = False
 
 
-def collect(api: Api, inventory: Inventory, *, strict: bool = True) -> Collected:
+def collect(api: Api, inventory: Inventory) -> Collected:
     """Return everything that a set of this hosted cluster consists of, but the snapshot of its etcd.
 
-    Reads Secrets and ConfigMaps; raises KubeError when they could not be read. When something needed does not exist, or an object
-    is being deleted, Refused is raised with every reason at once, those of ``inventory_refusals`` included; with ``strict`` false the
-    reasons are in ``refusals``, for a caller that has others to tell.
+    Reads Secrets and ConfigMaps. Raises Refused, with every reason of the inventory and of theirs at once, when something needed does
+    not exist or an object is being deleted, and KubeError when something could not be read. Who has other reasons to tell calls
+    ``read_contents`` and ``collected``.
     """
     contents = read_contents(api, inventory)
     refusals = [*inventory_refusals(inventory), *contents.refusals]
-    if refusals and strict:
+    if refusals:
         raise refused(f"backup of hosted cluster {inventory.target.annotated}", refusals)
     return collected(inventory, contents)
 
@@ -99,7 +94,6 @@ def collected(inventory: Inventory, contents: Contents) -> Collected:
         owners=owners.edges,
         instances=machine_rows(inventory, None),
         findings=(*inventory_findings(inventory), *contents.findings, *_stale_owners(sources, owners)),
-        refusals=contents.refusals,
     )
 
 

@@ -15,6 +15,7 @@ from hosted.shape import Pool, Shape, neighbours, shape_of_size, template_name, 
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.cleaning import original
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.collecting import Collected, Item, collect, item_path
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.contents_reading import read_contents
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import name_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.kinds import NODE_POOL
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.machine_rows import machine_rows
@@ -119,7 +120,7 @@ def test_a_secret_that_is_being_deleted_is_refused_with_all_other_reasons() -> N
     with pytest.raises(Refused) as refused:
         collect(management.api, inventory)
     assert [item["object"]["kind"] for item in refused.value.details["refusals"]] == ["NodePool", "Secret"]
-    assert [item.object.kind for item in collect(management.api, inventory, strict=False).refusals] == ["Secret"]
+    assert [item.object.kind for item in read_contents(management.api, inventory).refusals] == ["Secret"]
 
 
 def test_without_the_permission_to_list_secrets_those_referred_to_are_read_by_name() -> None:
