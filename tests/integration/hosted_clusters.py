@@ -13,7 +13,9 @@ def test_x(management_cluster: ManagementCluster) -> None:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from hosted.aws import Aws
 from hosted.bed import Bed, Hosted
 from hosted.etcd_image import Image
 from hosted.shape import Shape
@@ -28,6 +30,8 @@ class ManagementCluster:
     cluster: Cluster
     _there: dict[str, tuple[Hosted, Image | None, int]] = field(default_factory=dict)
     _bed: Bed | None = None
+    _aws: Aws | None = None
+    _buckets: set[str] = field(default_factory=set)
 
     @property
     def bed(self) -> Bed:
@@ -37,6 +41,23 @@ class ManagementCluster:
             self._bed = Bed(self.cluster)
             self._bed.install()
         return self._bed
+
+    @property
+    def aws(self) -> Aws:
+        """AWS for it, without faults; it ends with the cluster. Each test has a bucket of its own."""
+        self.bed.install()
+        if self._aws is None:
+            self._aws = Aws(self.cluster)
+            self._aws.start()
+        self._aws.clear()
+        return self._aws
+
+    def bucket(self, name: str, **options: Any) -> str:
+        """A bucket of that name, made when it is not there."""
+        if name not in self._buckets:
+            self.aws.create_bucket(name, **options)
+            self._buckets.add(name)
+        return name
 
     def hosted(self, shape: Shape, real: Image | None = None) -> Hosted:
         """The hosted cluster of that shape, as it is made: the one that is there if nobody has changed anything since."""

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventor
     replicas_of,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import HYPERSHIFT
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import Prior, prior_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_index import Entry, Index
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.version import VERSION
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
@@ -50,6 +51,8 @@ class Run:
 def index_of(state: BackupState, run: Run) -> Index:
     """Return the index; in check mode it has the paths of the objects without sizes and checksums."""
     inventory = state.inventory
+    # Of a cluster that was stopped, what it was before: that is what a restore has to bring back.
+    prior = prior_of(inventory)
     paused = pause_of(inventory.hosted_cluster, datetime.fromisoformat(run.created)).paused
     entries = run.entries or tuple(_planned(item) for item in state.collected.items)
     return Index(
@@ -58,11 +61,11 @@ def index_of(state: BackupState, run: Run) -> Index:
         created=run.created,
         mode="quiesce" if state.request.quiesce else "online",
         cluster=run.cluster,
-        hosted_cluster=_identity(inventory),
+        hosted_cluster=_identity(inventory, prior),
         versions=_versions(state, run),
-        replicas={name_of(item): replicas_of(item) for item in (*inventory.deployments, *inventory.stateful_sets)},
+        replicas={**_replicas(inventory), **(prior.replicas if prior is not None else {})},
         conditions=[item.as_dict() for item in hosted_cluster_conditions(inventory.hosted_cluster, paused=paused).found],
-        node_pools=[_node_pool(pool) for pool in inventory.node_pools],
+        node_pools=[_node_pool(pool, prior) for pool in inventory.node_pools],
         machines=[row._asdict() for row in state.collected.instances],
         owners=[edge._asdict() for edge in state.collected.owners],
         dns=_dns(state),
@@ -84,7 +87,11 @@ def _storage(inventory: Inventory) -> dict[str, Any]:
     return mapping(inventory.hosted_cluster, "spec", "etcd", "managed", "storage")
 
 
-def _identity(inventory: Inventory) -> dict[str, Any]:
+def _replicas(inventory: Inventory) -> dict[str, int]:
+    return {name_of(item): replicas_of(item) for item in (*inventory.deployments, *inventory.stateful_sets)}
+
+
+def _identity(inventory: Inventory, prior: Prior | None) -> dict[str, Any]:
     spec, target = inventory.spec, inventory.target
     endpoint = mapping(inventory.hosted_cluster, "status", "controlPlaneEndpoint")
     return {
@@ -100,7 +107,7 @@ def _identity(inventory: Inventory) -> dict[str, Any]:
         "platform": str(mapping(spec, "platform").get("type") or ""),
         "region": str(mapping(spec, "platform", "aws").get("region") or ""),
         "endpoint_access": str(mapping(spec, "platform", "aws").get("endpointAccess") or ""),
-        "api_group": HYPERSHIFT,
+        "paused_until": prior.paused_until if prior is not None else spec.get("pausedUntil"),
     }
 
 
@@ -117,16 +124,17 @@ def _versions(state: BackupState, run: Run) -> dict[str, Any]:
     }
 
 
-def _node_pool(pool: dict[str, Any]) -> dict[str, Any]:
-    spec = mapping(pool, "spec")
+def _node_pool(pool: dict[str, Any], prior: Prior | None) -> dict[str, Any]:
+    spec, name = mapping(pool, "spec"), name_of(pool)
+    known = prior is not None and name in prior.node_pools
     return {
-        "name": name_of(pool),
+        "name": name,
         "replicas": spec.get("replicas"),
         "autoscaling": mapping(spec, "autoScaling") or None,
         "current": mapping(pool, "status").get("replicas"),
         "upgrade_type": mapping(spec, "management").get("upgradeType"),
         "auto_repair": bool(mapping(spec, "management").get("autoRepair")),
-        "paused_until": spec.get("pausedUntil"),
+        "paused_until": prior.node_pools[name] if prior is not None and known else spec.get("pausedUntil"),
         "release": str(mapping(spec, "release").get("image") or ""),
         "infra": label(pool, f"{HYPERSHIFT}/auto-created-for-infra"),
     }
@@ -143,9 +151,3 @@ def _dns(state: BackupState) -> dict[str, Any]:
         "txt_prefix": external.txt_prefix if external else "",
         "oidc_buckets": list(state.management.oidc_bucket_names),
     }
-
-
-def etcd_facts(state: BackupState) -> Iterator[dict[str, Any]]:
-    """Yield what is kept of each member beside the snapshot: which were there, and who led."""
-    for member in state.etcd.members:
-        yield {"pod": member.pod, "version": member.version, "leader": member.leader, "healthy": member.healthy, "size": member.db_size}
