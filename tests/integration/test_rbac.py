@@ -35,7 +35,7 @@ UPGRADE_PLANNER = (*INFO, "planner-mesh_upgrade")
 UPGRADE_APPLIER = (*UPGRADE_PLANNER, "applier-mesh_upgrade")
 UPGRADE_BACK = (*UPGRADE_APPLIER, "applier-mesh_upgrade-definitions")
 # Of the modules that are run under their roles in test files of their own: test_mesh_namespace_rbac.py, test_mesh_preflight.py,
-# test_sidecar_refresh_rbac.py, test_mesh_uninstall_rbac.py and test_hosted_backup_rbac.py.
+# test_sidecar_refresh_rbac.py, test_mesh_uninstall_rbac.py, test_hosted_cluster_info.py and test_hosted_backup_rbac.py.
 ELSEWHERE = (
     "planner-mesh_namespace",
     "applier-mesh_namespace",
@@ -44,6 +44,7 @@ ELSEWHERE = (
     "applier-sidecar_refresh",
     "planner-mesh_uninstall",
     "applier-mesh_uninstall",
+    "planner-hosted_cluster_info",
     "planner-hosted_cluster_backup",
     "applier-hosted_cluster_backup",
 )

@@ -31,7 +31,7 @@ from ansible_collections.meshops.lifecycle.tests.unit.hosted_info.clusters_seen 
 )
 
 URL = "https://user:word@backups.s3.us-east-2.amazonaws.com/prod/etcd.db?X-Amz-Signature=abc123&X-Amz-Security-Token=def456"
-PRIOR = Prior("prod-20261121T110000Z-1f3a9c", "2026-11-21T11:00:00Z", replicas={"kube-apiserver": 3}, cluster=PROD.infra_id)
+PRIOR = Prior("prod-20261121T110000Z-1f3a9c", "2026-11-21T11:00:00Z", uid="", replicas={"kube-apiserver": 3}, cluster=PROD.infra_id)
 HYPERSHIFT = "hypershift.openshift.io"
 
 
