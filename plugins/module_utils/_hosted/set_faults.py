@@ -126,6 +126,13 @@ class Faults:
             "file-extra", name, "does not belong to the set", "the index does not name it", "find out who put it there, and move it away"
         )
 
+    def snapshot_elsewhere(self, name: str, named: str) -> Finding:
+        """A snapshot is beside the set, and the index names another place."""
+        why = f"the one that was looked at is {named}; this one may be a copy of it"
+        return self.file(
+            "snapshot-elsewhere", name, "is beside the set, and is not what its index names", why, "compare their checksums", "warning"
+        )
+
     def exposed(self, found: Sequence[Exposed], *, encrypted: bool) -> list[Finding]:
         """Others may get at files: of one that is not encrypted, at Secrets."""
         why = "who may write there can damage the set" if encrypted else "the set holds Secrets"

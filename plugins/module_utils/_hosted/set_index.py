@@ -61,8 +61,9 @@ class Index:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content of ``index.json``, also what check mode shows: what could be a secret in a text or an object is cut out."""
-        own = {item.name: without_secrets(getattr(self, item.name)) for item in fields(self) if item.name != "objects"}
+        own: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
         own["objects"] = [entry._asdict() for entry in self.objects]
+        own = {name: value if name == "objects" else without_secrets(value) for name, value in own.items()}
         return {"format": FORMAT, "format_version": FORMAT_VERSION, **own}
 
     def as_json(self) -> bytes:

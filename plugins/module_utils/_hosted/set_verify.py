@@ -28,6 +28,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_name
     INDEX,
     MAC,
     OBJECTS,
+    SNAPSHOT,
     partial_name,
     path_fault,
 )
@@ -153,9 +154,10 @@ def _listing(faults: Faults, where: str, index: Index, names: Sequence[str]) -> 
     snapshot = f"s3://{index.snapshot.get('bucket')}/{index.snapshot.get('key')}"
     known = {INDEX, own, *(entry.path for entry in index.objects)}
     for name in names:
-        # The snapshot is beside an uploaded set.
-        if name not in known and f"{where}/{name}" != snapshot:
-            yield faults.extra(name)
+        # The snapshot is beside an uploaded set; a bucket that was copied has a copy of it.
+        if name in known or f"{where}/{name}" == snapshot:
+            continue
+        yield faults.snapshot_elsewhere(name, snapshot) if name == SNAPSHOT and where.startswith("s3://") else faults.extra(name)
     if not any(entry.kind == "HostedCluster" and entry.path.startswith(f"{OBJECTS}/") and not entry.evidence for entry in index.objects):
         yield faults.no_hosted_cluster()
 

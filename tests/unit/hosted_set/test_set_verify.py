@@ -348,6 +348,9 @@ def test_a_set_in_a_bucket_has_its_snapshot_beside_it(whole: Mapping[Key | None,
     objects[f"hosted/{run_id}/more.db"] = b"no snapshot"
     assert codes(check(store, KEY)) == [("error", "file-extra")]
     del objects[f"hosted/{run_id}/more.db"]
+    # The same bucket, copied: the snapshot that is looked at is still the one that the index names.
+    copied = BucketSet("copy", f"hosted/{run_id}", keys, objects.__getitem__)
+    assert codes(check(copied, KEY)) == [("warning", "snapshot-elsewhere")]
     del objects[f"hosted/{run_id}/index.json"]
     assert errors(check(store, KEY)) == {"set-incomplete"}
 
