@@ -158,7 +158,7 @@ def test_no_secret_leaves_the_set(backups: Backups, key_file: Path, tmp_path: Pa
 
 def test_a_stopped_cluster_stays_stopped_and_its_index_knows_what_it_was(backups: Backups) -> None:
     """Last, because the cluster has to be made anew after it."""
-    planned = backups.run(check=True, mode="quiesce")
+    planned = backups.run(check=True, mode="quiesce", management_cluster_name="mgmt-1")
     assert planned["plan"]["risk"] == "disruptive"
     result = backups.run(mode="quiesce", management_cluster_name="mgmt-1", expected_plan_id=planned["plan"]["id"])
     assert (result.get("msg", ""), result["verified"]) == ("", True)
