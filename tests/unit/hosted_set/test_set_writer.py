@@ -17,6 +17,7 @@ from unittest.mock import Mock, patch
 
 import pytest
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.cleaning import cleaned, original
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import Target
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_index import index_from
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_journal import dead_runs, remove_dead
@@ -94,6 +95,31 @@ def test_what_was_collected_is_read_again(tmp_path: Path, key: Key | None) -> No
     assert index is not None
     read = read_items(store, index, key)
     assert {item.path.removesuffix(".enc"): tuple(item) for item in read} == {item.path: tuple(item) for item in ITEMS}
+
+
+@EITHER
+def test_the_original_of_an_object_is_in_the_set(tmp_path: Path, key: Key | None) -> None:
+    live = {
+        "apiVersion": "hypershift.openshift.io/v1beta1",
+        "kind": "HostedCluster",
+        "metadata": {
+            "name": "prod",
+            "namespace": "clusters",
+            "uid": "1",
+            "finalizers": ["hypershift.openshift.io/finalizer"],
+            "labels": {"a": "yes"},
+        },
+        "spec": {"infraID": "prod-x", "pausedUntil": "true", "services": [{"service": "APIServer"}], "replicas": 3},
+        "status": {"conditions": [{"type": "Available", "status": "True", "message": "a: b\n- c"}]},
+    }
+    kept, removed = cleaned(live)
+    path = write_set(tmp_path / "sets", key, [Item(ITEMS[0].path, kept, removed)])
+    store = DirectorySet(str(path))
+    index = verify_set(store, key, whole_snapshot).index
+    assert index is not None
+    (item,) = read_items(store, index, key)
+    assert item.object == kept
+    assert original(item.object, item.removed) == live
 
 
 def test_an_encrypted_set_is_read_with_its_key_only(tmp_path: Path) -> None:
