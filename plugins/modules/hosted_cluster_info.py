@@ -68,10 +68,12 @@ seealso:
 """
 
 EXAMPLES = r"""
+# The tasks below rely on AWS credentials in the environment, where they look at instances and names.
+
 - name: List all hosted clusters of a management cluster
   meshops.lifecycle.hosted_cluster_info:
     source:
-      kubeconfig: /etc/ansible/management-east.kubeconfig
+      kubeconfig: "{{ management_kubeconfig }}"
   register: east
 
 - name: Say of each which version it runs, and whether it is paused
@@ -86,7 +88,7 @@ EXAMPLES = r"""
 - name: Look at one of them as a whole
   meshops.lifecycle.hosted_cluster_info:
     source:
-      kubeconfig: /etc/ansible/management-east.kubeconfig
+      kubeconfig: "{{ management_kubeconfig }}"
     name: prod
     namespace: clusters
   register: looked
@@ -101,7 +103,7 @@ EXAMPLES = r"""
 - name: Look at its instances and names as well, with a row for each machine
   meshops.lifecycle.hosted_cluster_info:
     source:
-      kubeconfig: /etc/ansible/management-east.kubeconfig
+      kubeconfig: "{{ management_kubeconfig }}"
     name: prod
     include: [etcd, nodes, instances, dns]
     machines: true

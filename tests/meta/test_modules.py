@@ -20,6 +20,8 @@ PLUGINS = f"ansible_collections.{COLLECTION}.plugins"
 # Rooms that every procedure may use; the others belong to one family of modules.
 SHARED_ROOMS = {"_procedure", "_kube", "_cli", "_workloads"}
 FAMILY_ROOMS = {"mesh": {"_osm"}, "sidecar": {"_osm", "_istio"}, "istio": {"_istio"}, "hosted": {"_hosted", "_aws"}}
+# What runs the examples: on the bookstore, and on hosted clusters.
+EXAMPLE_TESTS = ("test_examples.py", "test_examples_hosted.py")
 # Imported where a connection is made, never when a module starts: together they cost about a second of CPU per task.
 LATE_LIBRARIES = {"boto3", "botocore", "kubernetes", "cryptography", "pydantic"}
 
@@ -33,9 +35,10 @@ def loaded_by(module: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def collected_examples() -> set[str]:
-    """The ids that pytest collects from the test that runs the examples: MODULE-NUMBER."""
+    """The ids that pytest collects from the tests that run the examples: MODULE-NUMBER."""
+    files = [f"tests/integration/{name}" for name in EXAMPLE_TESTS]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests/integration/test_examples.py"],
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *files],
         check=False,
         cwd=ROOT,
         capture_output=True,
@@ -64,7 +67,7 @@ def test_has_action_plugin(module: str) -> None:
 
 @pytest.mark.parametrize("module", modules())
 def test_is_named_by_an_integration_test(module: str) -> None:
-    tests = [path for path in (ROOT / "tests" / "integration").rglob("test_*.py") if path.name != "test_examples.py"]
+    tests = [path for path in (ROOT / "tests" / "integration").rglob("test_*.py") if path.name not in EXAMPLE_TESTS]
     assert any(re.search(rf"\b{module}\b", path.read_text(encoding="utf-8")) for path in tests)
 
 

@@ -30,6 +30,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.manageme
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import Target
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_workloads import KUBE_APISERVER
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.connection import Connection
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Forbidden
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.exec import PodExec
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import NODE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
@@ -125,6 +126,8 @@ class HostedReader:
 def _tried(read: Callable[[], Any]) -> _Part:
     try:
         return _Part(read())
+    except Forbidden as error:
+        return _Part(None, f"not allowed to {error.missing}" if error.missing else str(error))
     except LifecycleError as error:
         return _Part(None, str(error))
 

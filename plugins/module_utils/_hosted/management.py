@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import mapping, replicas_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import OPERATOR_NAMESPACE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Forbidden, KubeError, NotFound
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Forbidden, NotFound
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CONFIGMAP, DEPLOYMENT, Kind
 
 Object = dict[str, Any]
@@ -102,7 +102,7 @@ def read_management(api: Api) -> Management:
         (CONFIGMAP, OIDC_CONFIG, OIDC_NAMESPACE),
     )
 
-    def read(item: tuple[Kind, str, str]) -> Object | KubeError | None:
+    def read(item: tuple[Kind, str, str]) -> Object | Forbidden | None:
         kind, name, namespace = item
         try:
             return api.get(kind, name, namespace)
@@ -112,9 +112,15 @@ def read_management(api: Api) -> Management:
             return error
 
     found = api.map(read, wanted)
-    unreadable = {name: str(item) for (_kind, name, _namespace), item in zip(wanted, found, strict=True) if isinstance(item, KubeError)}
-    operator, external_dns, config = (None if isinstance(item, KubeError) else item for item in found)
+    unreadable = {
+        name: _refusal(item) for (_kind, name, _namespace), item in zip(wanted, found, strict=True) if isinstance(item, Forbidden)
+    }
+    operator, external_dns, config = (None if isinstance(item, Forbidden) else item for item in found)
     return management(operator, external_dns, config, unreadable)
+
+
+def _refusal(error: Forbidden) -> str:
+    return f"not allowed to {error.missing}" if error.missing else str(error)
 
 
 def management(
