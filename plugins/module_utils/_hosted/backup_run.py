@@ -36,6 +36,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_s
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_state import choose_member, etcd_refusals
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.hosted_api import kubeconfig_secret, open_hosted_api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import Inventory, replicas_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory_refusals import inventory_refusals
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.nothing_kept import NoLease, NoRecord
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_apply import Quiesce
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_findings import stopped_findings
@@ -117,6 +118,7 @@ class Backup:
         self._copied: Copied | None = None
         self._index: Index | None = None
         self._path = self._uploaded_to = ""
+        self._saved: BackupState | None = None
         self._looks = 0
         self._written = False
         self._notes: list[Finding] = []
@@ -140,7 +142,7 @@ class Backup:
             observe=self._observe,
             phases=(
                 Phase(CLEAN, clean_steps, self._timed(self._clear)),
-                *(replace(phase, apply=self._timed(phase.apply or _nothing)) for phase in stopping),
+                *(replace(phase, apply=self._timed(self._stops(phase))) for phase in stopping),
                 snapshot,
                 Phase(COLLECT, collect_steps, self._timed(self._collect)),
                 Phase(FINISH, finish_steps, self._timed(self._finish)),
@@ -177,17 +179,25 @@ class Backup:
     # Doing
 
     def _timed(self, apply: Callable[[Step], str]) -> Callable[[Step], str]:
-        """Have the duration of each step for the index; after any of them, everything is looked at again."""
+        """Have the duration of each step for the index."""
 
         def timed(step: Step) -> str:
             started = time.monotonic()
             try:
                 return apply(step)
             finally:
-                self._written = True
                 self._durations[step.id] = time.monotonic() - started
 
         return timed
+
+    def _stops(self, phase: Phase[BackupState]) -> Callable[[Step], str]:
+        """Have the cluster looked at again after what is written to it."""
+
+        def stop(step: Step) -> str:
+            self._written = True
+            return phase.apply(step) if phase.apply is not None else ""
+
+        return stop
 
     def _clear(self, step: Step) -> str:
         (run,) = (run for run in self._state.dead if run.run_id == step.object.name)
@@ -213,6 +223,8 @@ class Backup:
         self._writer = self._files.enter_context(writer)
         namespace = request.target.control_plane_namespace
         writer.note(namespace=namespace, pod=choice.pod, directory=choice.directory, bucket=request.bucket, key=key)
+        # The objects that are saved are those that are there after the snapshot.
+        self._written = True
         self._copied = self._copier.copy(choice, etcd.tools, self._run_id, request.bucket, key, request.kms_key_id)
         if self._copied.finding is not None:
             self._notes.append(self._copied.finding)
@@ -226,14 +238,18 @@ class Backup:
             )
         # They were read again on entry to this phase, which is after the snapshot.
         self._notes += change_findings(changed_objects(self._before, self._state.inventory), self._request.target.ref)
-        if self._state.missing:
-            raise refused(f"the backup of {self._request.target.annotated}", self._state.missing)
+        refusals = [*inventory_refusals(self._state.inventory), *self._state.missing]
+        if refusals:
+            raise refused(f"the backup of {self._request.target.annotated}, which has changed since its snapshot,", refusals)
         self._writer.write_objects(self._state.collected.items)
+        self._saved = self._state
         return f"{len(self._state.collected.items)} objects"
 
     def _finish(self, step: Step) -> str:
         if self._writer is None:
             raise StepFailed(f"{step.object} cannot be finished", object=step.object, why="it was not begun")
+        # Whether it is still stopped is looked at once more, for the proof.
+        self._written = self._request.quiesce
         self._path = self._writer.finish(self._index_now())
         self._index = self._writer.index
         if self._request.upload_set:
@@ -248,19 +264,19 @@ class Backup:
         )
 
     def _index_now(self) -> Index:
-        connection = self._module.connection
+        connection, state = self._module.connection, self._saved or self._state
         run = Run(
             run_id=self._run_id,
             created=self._created,
             cluster={"server": connection.server, "uid": connection.uid},
             kubernetes=connection.version,
             snapshot=self._copied.as_dict() if self._copied is not None else {},
-            entries=planned_entries(files_of(self._state.collected.items), encrypted=self._key is not None),
-            findings=[*backup_findings(self._state), *self._notes],
+            entries=planned_entries(files_of(state.collected.items), encrypted=self._key is not None),
+            findings=[*backup_findings(state), *self._notes],
             durations=self._durations,
             encryption={"method": METHOD, "key_id": self._key.id} if self._key is not None else {"method": ""},
         )
-        return index_of(self._state, run)
+        return index_of(state, run)
 
     # Proof and result
 
@@ -313,7 +329,3 @@ def _stopping(state: BackupState) -> QuiesceState:
     if state.quiesce is None:
         raise ValueError("this backup does not stop the cluster")
     return state.quiesce
-
-
-def _nothing(_step: Step) -> str:
-    return ""
