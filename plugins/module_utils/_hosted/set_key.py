@@ -18,6 +18,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Final
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, Refused
@@ -51,14 +52,9 @@ class Cipher:
 
     def __init__(self, key: Key, run_id: str) -> None:
         """Derive the set's keys. LifecycleError when the library ``cryptography`` is missing."""
-        try:
-            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-        except ImportError as error:
-            raise LifecycleError(
-                "A Python library is missing: cryptography",
-                why="the backup set is encrypted, or is to be",
-                next="install it for that interpreter: pip install cryptography",
-            ) from error
+        _check_library()
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         self._run_id = run_id
         self._files = AESGCM(_derived(key.secret, run_id.encode(), b"files"))
         self._index = _derived(key.secret, run_id.encode(), b"index")
@@ -91,7 +87,9 @@ def load_key(path: str) -> Key:
     """Read a key file: 32 bytes, raw, as 64 hexadecimal digits or as base64.
 
     Refused when it is no file, is somebody else's, may be read by others, or has another length. No error quotes it.
+    LifecycleError when the library that uses it is missing: before anything is stopped or written.
     """
+    _check_library()
     ref = ObjectRef("File", path)
     try:
         # A FIFO would be waited for.
@@ -117,6 +115,15 @@ def load_key(path: str) -> Key:
             next=f"make one with: (umask 077; openssl rand -base64 {_LENGTH} > {path})",
         )
     return Key(secret)
+
+
+def _check_library() -> None:
+    if find_spec("cryptography") is None:
+        raise LifecycleError(
+            "A Python library is missing: cryptography",
+            why="the backup set is encrypted, or is to be",
+            next="install it for that interpreter: pip install cryptography",
+        )
 
 
 def _file_fault(path: str, status: os.stat_result) -> tuple[str, str]:

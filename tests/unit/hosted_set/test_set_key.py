@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted import set_key
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_key import OVERHEAD, Cipher, load_key
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Refused
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, Refused
 from ansible_collections.meshops.lifecycle.tests.unit.hosted_set.sets import CANARY, KEY, OTHER_KEY
 
 RUN = "prod-20261121T231500Z-1f3a9c"
@@ -85,6 +86,13 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "fifo", tmp_path / "nothing"):
         with pytest.raises(Refused):
             load_key(str(path))
+
+
+def test_a_missing_library_is_told_before_a_key_is_used(tmp_path: Path) -> None:
+    path = key_file(tmp_path, KEY.secret)
+    with patch.object(set_key, "find_spec", return_value=None), pytest.raises(LifecycleError, match="cryptography") as told:
+        load_key(path)
+    assert "pip install cryptography" in told.value.next
 
 
 def test_a_key_is_never_shown() -> None:
