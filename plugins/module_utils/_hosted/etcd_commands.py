@@ -21,7 +21,8 @@ CERTIFICATE, KEY = "/etc/etcd/tls/client/etcd-client.crt", "/etc/etcd/tls/client
 ETCDCTL, ETCDUTL = "/usr/bin/etcdctl", "/usr/bin/etcdutl"
 DATA = "/var/lib/data"
 _ENDPOINT = "https://localhost:2379"
-_ANSWER_SECONDS = 10
+# Also etcdctl's own default.
+_ANSWER_SECONDS = 5
 
 FILES = ("ls", "-1Ap", *AUTHORITIES, CERTIFICATE, KEY, ETCDCTL, ETCDUTL, *PLACES, DATA)
 ROOM = ("df", "-B1", "--output=file,avail,target", *PLACES)

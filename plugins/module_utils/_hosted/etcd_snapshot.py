@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted import etcd_answers
@@ -79,9 +79,22 @@ def take_snapshot(pods: PodExec, namespace: str, choice: Choice, tools: Tools, r
     )
 
 
-def snapshot_stream(pods: PodExec, namespace: str, snapshot: Snapshot, deadline: Deadline) -> AbstractContextManager[Iterator[bytes]]:
-    """Return the snapshot's content in pieces; taking the last one raises LifecycleError unless all of it came."""
-    return pods.stream(namespace, snapshot.pod, CONTAINER, ["cat", snapshot.path], timeout=deadline.remaining(), repeatable=True)
+@contextmanager
+def snapshot_stream(pods: PodExec, namespace: str, snapshot: Snapshot, deadline: Deadline) -> Iterator[Iterator[bytes]]:
+    """Give the snapshot's content in pieces; taking the last one raises LifecycleError unless all of it came."""
+    command = ["cat", snapshot.path]
+    with pods.stream(namespace, snapshot.pod, CONTAINER, command, timeout=deadline.remaining(), repeatable=True) as pieces:
+        yield _complete(pieces, snapshot, _Runner(pods, namespace, snapshot.pod, snapshot.path, deadline))
+
+
+def _complete(pieces: Iterator[bytes], snapshot: Snapshot, runner: _Runner) -> Iterator[bytes]:
+    """Yield the pieces, which must be as much as the file; a gateway before the API server may call a broken stream a good one."""
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        yield piece
+    if size != snapshot.size:
+        raise runner.error("copied", f"{size} of its {snapshot.size} bytes came out of the pod")
 
 
 def remove_snapshot(pods: PodExec, namespace: str, pod: str, directory: str, run_id: str) -> None:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.connection import Connection
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Call, Forbidden, KubeError
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Call, Forbidden, KubeError, error_of_answer
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.exec_channel import STDOUT, Channels, CutOff, open_channels
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import POD
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.pool import open_socket
@@ -148,6 +148,8 @@ class PodExec:
             headers = [*self._connection.headers, *([("Authorization", authorization)] if authorization else [])]
             found = open_channels(open_socket(self._pool, call.server, connect), url, headers, Deadline(read))
             if isinstance(found, Answer):
+                if found.status >= 500:
+                    _raise_if_not_started(call, found)
                 return found
             opened.append(found)
             return Answer(101, {}, b"")
@@ -200,6 +202,15 @@ class _Output:
             return code
         error = ExecNotRun(self.call, reason=str(status.get("reason") or ""), message=str(status.get("message") or ""))
         error.started = not any(text in error.message for text in _NOT_STARTED)
+        raise error
+
+
+def _raise_if_not_started(call: Call, answer: Answer) -> None:
+    """Raise ExecNotRun for a kubelet that the API server does not reach: that may be tried again, but not for as long as a request."""
+    refused = error_of_answer(call, answer.status, answer.body)
+    if any(text in refused.message for text in _NOT_STARTED):
+        error = ExecNotRun(call, status=answer.status, reason=refused.reason, message=refused.message)
+        error.started = False
         raise error
 
 

@@ -4,8 +4,12 @@
 
 """The WebSocket of an ``exec``: its channels, and an end that is told apart from being cut off.
 
-Protocols v5.channel.k8s.io and v4.channel.k8s.io (kubernetes apimachinery pkg/util/remotecommand/constants.go): the first byte
-of each message is the channel; on the last one the server sends a ``Status`` with the exit code before it closes.
+Protocol v4.channel.k8s.io (kubernetes apimachinery pkg/util/remotecommand/constants.go): the first byte of each message is the
+channel; on the last one the server sends a ``Status`` with the exit code before it closes.
+
+Not v5, which has a way to end stdin, and there is none here: for v5 the API server itself stands between and speaks SPDY to the
+kubelet, and when that connection breaks in the middle of the output it sends a Status with Success (seen with Kubernetes 1.34; the
+error stream then ends empty, client-go tools/remotecommand/v4.go). v4 it passes on as it is, so that a break is one.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from typing import Any, NamedTuple
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.transport import Answer, AnswerLost, cause
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 
-PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+PROTOCOL = "v4.channel.k8s.io"
 STDOUT, STDERR, STATUS = 1, 2, 3
 
 # Balancers cut connections on which nothing happens, some after a minute; a large snapshot is silent for longer.
@@ -176,7 +180,7 @@ def open_channels(connected: Any, url: str, headers: Sequence[tuple[str, str]], 
             url.replace("http", "ws", 1),
             socket=socket,
             header=[f"{name}: {value}" for name, value in headers],
-            subprotocols=list(PROTOCOLS),
+            subprotocols=[PROTOCOL],
             suppress_origin=True,
             # Credentials go to nobody else.
             redirect_limit=0,

@@ -6,14 +6,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_commands import FILES, ROOM
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_reading import READ_ONLY, read_etcd
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_snapshot import remove_snapshot, snapshot_path, take_snapshot
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_snapshot import (
+    Snapshot,
+    remove_snapshot,
+    snapshot_path,
+    snapshot_stream,
+    take_snapshot,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_state import Choice, Tools
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import Inventory
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import Target
@@ -180,6 +187,22 @@ NOT_A_SNAPSHOT: list[tuple[str, Answer, str]] = [
 def test_what_is_no_snapshot_is_an_error(command: str, answer: Answer, text: str) -> None:
     with pytest.raises(LifecycleError, match=text):
         take_snapshot(Pods({command: answer}), "clusters-prod", Choice("etcd-2", "/tmp"), TOOLS, "prod-1", Deadline(100))
+
+
+@pytest.mark.parametrize(("pieces", "whole"), [([b"ab", b"c"], True), ([b"ab"], False), ([b"abcd"], False)])
+def test_a_stream_of_another_size_is_an_error(pieces: list[bytes], whole: bool) -> None:
+    class Streams(Pods):
+        @contextmanager
+        def stream(self, *arguments: Any, **_options: Any) -> Iterator[Iterator[bytes]]:
+            assert arguments == ("clusters-prod", "etcd-2", "etcd", ["cat", "/tmp/x"])
+            yield iter(pieces)
+
+    snapshot = Snapshot("etcd-2", "/tmp/x", 3, "", 1, 2, 3, 4, "")
+    found: list[bytes] = []
+    expected = nullcontext() if whole else pytest.raises(LifecycleError, match="of its 3 bytes came out")
+    with snapshot_stream(Streams(), "clusters-prod", snapshot, Deadline(9)) as stream, expected:
+        found.extend(stream)
+    assert found == pieces
 
 
 def test_removing_removes_two_names_and_no_others() -> None:

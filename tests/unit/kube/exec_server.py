@@ -59,7 +59,7 @@ class Client:
         self.headers = dict(line.lower().split(": ", 1) for line in lines[1:] if line)
         self.lines = lines
 
-    def accept(self, protocol: str = "v5.channel.k8s.io") -> None:
+    def accept(self, protocol: str = "v4.channel.k8s.io") -> None:
         """Switch to WebSocket."""
         line = next(line for line in self.lines if line.lower().startswith("sec-websocket-key: "))
         key = line.partition(": ")[2] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

@@ -109,6 +109,13 @@ def out(*frames: bytes) -> Deed:
     return deed
 
 
+def refusal(status: int, reason: str, message: str, **headers: str) -> Deed:
+    def deed(client: Client) -> None:
+        client.answer(status, {"kind": "Status", "reason": reason, "message": message}, **headers)
+
+    return deed
+
+
 def test_output_in_bytes_and_the_question(bench: Bench) -> None:
     found = bench.run(
         out(frame(b"\x01a\xff\x00"), frame(b"\x02oh "), frame(b"\x01"), frame(b"\x01b\n"), frame(b"\x02no\n"), DONE),
@@ -119,16 +126,8 @@ def test_output_in_bytes_and_the_question(bench: Bench) -> None:
     assert (client.method, client.path) == ("GET", "/api/v1/namespaces/ns/pods/etcd-0/exec")
     assert client.query == [("container", "etcd"), ("stdout", "true"), ("stderr", "true"), ("command", "a b"), ("command", "&x=1")]
     assert client.headers["authorization"] == "bearer token-1"
-    assert client.headers["sec-websocket-protocol"] == "v5.channel.k8s.io,v4.channel.k8s.io"
+    assert client.headers["sec-websocket-protocol"] == "v4.channel.k8s.io"
     assert "origin" not in client.headers
-
-
-def test_a_server_that_only_has_the_older_protocol(bench: Bench) -> None:
-    def deed(client: Client) -> None:
-        client.accept("v4.channel.k8s.io")
-        client.send(frame(b"\x01old") + DONE)
-
-    assert bench.run(deed).stdout == b"old"
 
 
 STATUSES = [
@@ -175,6 +174,14 @@ def test_what_surely_did_not_start_is_tried_again(bench: Bench) -> None:
     assert bench.asked == 3
     with pytest.raises(ExecNotRun, match="error dialing backend"):
         bench.run(dead)
+    assert bench.asked == 3
+
+
+def test_a_kubelet_that_is_not_reached_is_tried_again_for_a_while(bench: Bench) -> None:
+    dead = refusal(500, "", "error dialing backend: dial tcp 10.0.0.1:10250: connect: connection refused")
+    assert bench.run(dead, out(frame(b"\x01x"), DONE)).stdout == b"x"
+    with pytest.raises(ExecNotRun, match="error dialing backend"):
+        bench.run(dead, repeatable=True)
     assert bench.asked == 3
 
 
@@ -315,13 +322,6 @@ def test_the_status_is_the_end_even_if_the_connection_stays(bench: Bench, monkey
         client.gone()
 
     assert bench.run(deed) == ExecResult(b"ab", "", 4)
-
-
-def refusal(status: int, reason: str, message: str, **headers: str) -> Deed:
-    def deed(client: Client) -> None:
-        client.answer(status, {"kind": "Status", "reason": reason, "message": message}, **headers)
-
-    return deed
 
 
 def test_who_may_not_is_told_both_permissions(bench: Bench) -> None:
