@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.instances import instance_states
@@ -73,14 +74,14 @@ class HostedReader:
             inventory = read_inventory(api, target)
             management = management_cluster.result()
         ways: dict[str, Callable[[], Any]] = {
-            ETCD: lambda: self._etcd(inventory),
-            NODES: lambda: self._nodes(inventory),
-            INSTANCES: lambda: self._instances(inventory),
-            DNS: lambda: self._records(inventory, management),
+            ETCD: partial(self._etcd, inventory),
+            NODES: partial(self._nodes, inventory),
+            INSTANCES: partial(self._instances, inventory),
+            DNS: partial(self._records, inventory, management),
         }
         wanted = [part for part in ways if part in include]
         with ThreadPoolExecutor(max_workers=len(ways), thread_name_prefix="part") as pool:
-            parts = dict(zip(wanted, pool.map(lambda part: _tried(ways[part]), wanted), strict=True))
+            parts = dict(zip(wanted, pool.map(_tried, [ways[part] for part in wanted]), strict=True))
         found = {part: read.value for part, read in parts.items()}
         return Facts(
             inventory,

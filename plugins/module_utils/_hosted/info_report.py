@@ -92,7 +92,7 @@ def api_url(hosted_cluster: Object) -> str:
 def _versions(inventory: Inventory) -> dict[str, Any]:
     status = mapping(inventory.hosted_cluster, "status", "version")
     history = status.get("history") or []
-    done = next((entry for entry in history if entry.get("state") == "Completed"), {})
+    done: Object = next((entry for entry in history if entry.get("state") == "Completed"), {})
     return {
         "release_image": str(mapping(inventory.spec, "release").get("image") or ""),
         "version": str(done.get("version") or ""),

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import cast
 
 import pytest
 from hosted.shape import Shape, neighbours, shape_of_size
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.info_brief import brief_report, inventories
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.info_brief import brief_report, inventories, read_brief
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.info_machines import (
     judged_machines,
     machine_findings,
@@ -20,6 +21,9 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.info_mac
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import Inventory
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.management import Management
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Call, NotFound
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import Kind
 from ansible_collections.meshops.lifecycle.tests.unit.hosted_info.clusters_seen import NOW, PROD, Object, inventory, nodes, settings
 
 Nodes = list[Object]
@@ -156,6 +160,20 @@ def test_a_brief_look_tells_what_two_lists_show() -> None:
     codes = _codes(one, settings(domain=""), "error")
     assert codes == {"being-deleted", "written-by-another-tool", "external-dns-missing"}
     assert brief_report(one, settings(), NOW)["can_move"]["verdict"] == "no"
+
+
+class Nothing:
+    """An API server without the types of HyperShift."""
+
+    def list(self, kind: Kind, _namespace: str | None) -> Iterator[Object]:
+        raise NotFound(Call("list", kind.plural, kind.path(), "https://127.0.0.1:6443"), status=404)
+
+    def map(self, function: Callable[[Kind], object], kinds: tuple[Kind, ...]) -> list[object]:
+        return [function(kind) for kind in kinds]
+
+
+def test_without_hypershift_there_is_nothing_to_list() -> None:
+    assert read_brief(cast("Api", Nothing()), None) is None
 
 
 def _codes(one: Inventory, management: Management, severity: str) -> set[str]:
