@@ -50,11 +50,14 @@ class HostedFleet:
         self._management = management
         self._aws = aws
 
-    def write(self, *shapes: Shape, **variables: object) -> None:
-        """The inventory with these hosts."""
+    def write(self, *shapes: Shape, stray: str = "", **variables: object) -> None:
+        """The inventory with these hosts, and a host ``stray`` of that management cluster."""
+        hosts = {shape.name: {"hosted_cluster_source": "management"} for shape in shapes}
+        if stray:
+            hosts["stray"] = {"hosted_cluster_source": stray}
         content = {
             "hosted_clusters": {
-                "hosts": {shape.name: {"hosted_cluster_source": "management"} for shape in shapes},
+                "hosts": hosts,
                 "vars": {
                     "hosted_cluster_backup_dest": str(self.directory / "sets"),
                     "hosted_cluster_backup_bucket": BUCKET,
@@ -69,7 +72,7 @@ class HostedFleet:
             "management_clusters": {"hosts": {"management": {"meshops_kubeconfig": str(self._management.cluster.kubeconfig)}}},
         }
         shared = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
-        self.inventory.write_text(yaml.safe_dump({"all": {"children": content, "vars": shared}}), encoding="utf-8")
+        self.inventory.write_text(yaml.safe_dump({"all": {"children": content, "vars": shared}}, sort_keys=False), encoding="utf-8")
 
     def run(self, *arguments: str) -> Run:
         command = ["ansible-playbook", PLAYBOOK, "-i", str(self.inventory), "-e", "hosted_cluster_backup_report_dir=reports", *arguments]
@@ -141,25 +144,17 @@ def test_one_that_fails_leaves_the_other_its_set_and_is_gone_on_with(
 
 
 def test_one_that_is_refused_keeps_only_those_back_that_would_be_stopped(fleet: HostedFleet, management_cluster: ManagementCluster) -> None:
+    """One is refused by its plan, one has no plan, as its management cluster is not in the inventory."""
     management_cluster.hosted(EAST, real=Image())
     management_cluster.hosted(HOLLOW)
     mark = management_cluster.cluster.mark()
-    fleet.write(HOLLOW, EAST)
+    fleet.write(HOLLOW, EAST, stray="elsewhere")
     stopping = fleet.run("-e", "hosted_cluster_backup_mode=quiesce")
-    assert (stopping.code, stopping.outcomes) == (2, {"hollow": "refused", "east": "not_reached"})
+    assert (stopping.code, stopping.outcomes) == (2, {"hollow": "refused", "east": "not_reached", "stray": "unplanned"})
     assert fleet.sets == []
+    reason = stopping.clusters["stray"]["reason"]
+    assert reason.startswith("hosted_cluster_source is elsewhere, which is no host of the inventory: add a host elsewhere")
     online = fleet.run()
-    assert (online.code, online.outcomes) == (2, {"hollow": "refused", "east": "changed"})
+    assert (online.code, online.outcomes) == (2, {"hollow": "refused", "east": "changed", "stray": "unplanned"})
     assert fleet.sets == ["east"]
     assert management_cluster.cluster.writes_since(mark) == []
-
-
-def test_a_management_cluster_that_is_not_in_the_inventory_is_named(fleet: HostedFleet) -> None:
-    fleet.write(EAST, hosted_cluster_source="elsewhere")
-    content = yaml.safe_load(fleet.inventory.read_text(encoding="utf-8"))
-    content["all"]["children"]["hosted_clusters"]["hosts"] = {"east": {}}
-    fleet.inventory.write_text(yaml.safe_dump(content), encoding="utf-8")
-    run = fleet.run()
-    assert (run.code, run.outcomes) == (2, {"east": "unplanned"})
-    reason = run.clusters["east"]["reason"]
-    assert reason.startswith("hosted_cluster_source is elsewhere, which is no host of the inventory: add a host elsewhere")
