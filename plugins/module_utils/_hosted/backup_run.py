@@ -31,7 +31,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_p
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_reading import BackupReader
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_refusals import backup_refusals
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_request import BackupRequest, backup_request
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_snapshot import Copied, SnapshotCopier
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_snapshot import Copied, SnapshotCopier, without_set
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_state import BackupState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_state import choose_member, etcd_refusals
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.hosted_api import kubeconfig_secret, open_hosted_api
@@ -78,7 +78,7 @@ def back_up(module: LifecycleModule) -> dict[str, Any]:
     try:
         report = run_procedure(module, backup.procedure(), namespace, request.target.name, deadline, kept=kept)
     except LifecycleError as error:
-        error.details.update(backup.result_of_failure())
+        backup.tell(error)
         raise
     finally:
         backup.close()
@@ -201,7 +201,7 @@ class Backup:
 
     def _clear(self, step: Step) -> str:
         (run,) = (run for run in self._state.dead if run.run_id == step.object.name)
-        self._copier.clear(run.noted, run.run_id)
+        self._notes += self._copier.clear(run.noted, run.run_id, finished=run.finished)
         remove_dead(run)
         return ""
 
@@ -253,9 +253,22 @@ class Backup:
         self._path = self._writer.finish(self._index_now())
         self._index = self._writer.index
         if self._request.upload_set:
-            upload_set(DirectorySet(self._path), self._key, self._put)
-            self._uploaded_to = self._request.address(self._run_id)
+            self._upload()
         return self._uploaded_to or self._path
+
+    def _upload(self) -> None:
+        address = self._request.address(self._run_id)
+        try:
+            upload_set(DirectorySet(self._path), self._key, self._put)
+        except LifecycleError as error:
+            raise StepFailed(
+                f"The set is not in the bucket: {error}",
+                object=error.object,
+                why=error.why,
+                state=f"the set {self._path} is whole, and its snapshot is in the bucket; {address} has no index, so it is no set",
+                next=f"{error.next}; then aws s3 cp --recursive {self._path} {address}, or back up again",
+            ) from error
+        self._uploaded_to = address
 
     def _put(self, path: str, data: bytes) -> None:
         request = self._request
@@ -316,16 +329,13 @@ class Backup:
             told |= {"snapshot": self._copied.as_dict(), "verified": True}
         return told
 
-    def result_of_failure(self) -> dict[str, Any]:
-        """Return what somebody needs whose backup has failed: how the cluster is brought back, if it is stopped."""
+    def tell(self, error: LifecycleError) -> None:
+        """Add what somebody needs whose backup has failed: what it has left, and how the cluster is brought back, if it is stopped."""
+        if self._copied is not None and not self._path:
+            left = without_set(self._copied.uploaded.bucket, self._copied.uploaded.key)
+            error.details.setdefault("findings", []).append(left.as_dict())
         if not self._request.quiesce:
-            return {}
+            return
         with contextlib.suppress(LifecycleError):
             self._state = self._reader.read_again(self._state)
-        return {"resume_commands": self._resume_commands()}
-
-
-def _stopping(state: BackupState) -> QuiesceState:
-    if state.quiesce is None:
-        raise ValueError("this backup does not stop the cluster")
-    return state.quiesce
+        error.details["resume_commands"] = self._resume_commands()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.objects import stored
 from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.session import Aws
 from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.unfinished import abort_uploads
 from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.upload import Uploaded, upload_stream
@@ -116,8 +117,11 @@ class SnapshotCopier:
             )
         return None
 
-    def clear(self, noted: Mapping[str, Any], run_id: str) -> None:
-        """Remove what a killed run has left in a pod and in a bucket, as far as its journal says that it came so far."""
+    def clear(self, noted: Mapping[str, Any], run_id: str, *, finished: bool) -> list[Finding]:
+        """Remove what a killed run has left in a pod and in a bucket, as far as its journal says that it came so far.
+
+        A snapshot that was stored in full stays, because deleting it would need a permission that a backup is better off without: it is told.
+        """
         if noted.get("pod"):
             try:
                 remove_snapshot(self._pods, str(noted["namespace"]), str(noted["pod"]), str(noted["directory"]), run_id)
@@ -125,7 +129,23 @@ class SnapshotCopier:
                 # The pod is gone, and an emptyDir with it; what is on a volume is found by etcd_reading's look at leftovers.
                 pass
         if noted.get("bucket"):
-            abort_uploads(self._aws, str(noted["bucket"]), str(noted["key"]))
+            bucket, key = str(noted["bucket"]), str(noted["key"])
+            abort_uploads(self._aws, bucket, key)
+            if not finished and stored(self._aws, bucket, key) is not None:
+                return [without_set(bucket, key)]
+        return []
+
+
+def without_set(bucket: str, key: str) -> Finding:
+    """Tell of a snapshot that no set knows of."""
+    return Finding(
+        "warning",
+        "snapshot-without-set",
+        ObjectRef("Object", f"s3://{bucket}/{key}"),
+        "a run that ended early has stored this snapshot, and no set knows of it",
+        "it has all secrets of the hosted cluster, it costs, and it is of no use without the objects",
+        f"aws s3 rm s3://{bucket}/{key}, or let a lifecycle rule of the bucket expire it",
+    )
 
 
 def _told_line(done: int, size: int) -> str:

@@ -98,13 +98,13 @@ def collected(inventory: Inventory, contents: Contents) -> Collected:
 
 
 def item_path(kind: Kind, item: Object) -> str:
-    """Return the name of an object's file: ``clusters/nodepools.hypershift.openshift.io/prod-a.yaml``."""
+    """Return the name of an object's file: ``clusters/nodepools.hypershift.openshift.io/prod-a.json``."""
     name = name_of(item)
     if len(name) > _LONGEST_NAME:
         name = f"{name[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
     place = str(metadata_of(item).get("namespace") or _NO_NAMESPACE)
     resource = f"{kind.plural}.{kind.group}" if kind.group else kind.plural
-    return f"{place}/{resource}/{name}.yaml"
+    return f"{place}/{resource}/{name}.json"
 
 
 def _sources(inventory: Inventory, contents: Contents) -> Iterator[_Source]:

@@ -24,6 +24,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.error
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
 _ADDRESS = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<prefix>.+?)/?")
+_TOLD = 5
 _SNAPSHOT_FIELDS = ("bucket", "key", "version_id", "size", "sha256", "revision", "total_keys")
 
 
@@ -54,7 +55,8 @@ def check_set(module: LifecycleModule) -> dict[str, Any]:
         raise NotProven(
             f"The backup set {store.where} is not whole: {wrong[0].what}",
             object=ObjectRef("BackupSet", store.where),
-            why="; ".join(f"{finding.object}: {finding.what}" for finding in wrong),
+            why="; ".join(f"{finding.object}: {finding.what}" for finding in wrong[:_TOLD])
+            + (f"; and {len(wrong) - _TOLD} more, see findings" if len(wrong) > _TOLD else ""),
             state="nothing was changed",
             next="; ".join(dict.fromkeys(finding.remedy for finding in wrong)),
             details=told,

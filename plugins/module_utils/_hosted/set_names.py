@@ -27,7 +27,7 @@ _RUN_ID = re.compile(r"[a-z0-9][-a-z0-9.]*-\d{8}T\d{6}Z-[0-9a-f]{6}")
 # How long the end of a run id is (-20261121T231500Z-1f3a9c), and how much of the name is before it.
 _STAMP = 24
 _NAME = 200
-# A file name has at most 255 bytes, a Kubernetes name up to 253: ".yaml" and ".enc" must still fit.
+# A file name has at most 255 bytes, a Kubernetes name up to 253: ".json" and ".enc" must still fit.
 _LONGEST = 240
 
 
@@ -63,14 +63,14 @@ def run_id_of(name: str, ending: str) -> str:
 
 
 def object_path(root: str, path: str) -> str:
-    """Return the path in the set of an object at ``path`` (``NAMESPACE/PLURAL.GROUP/NAME.yaml``) below ``objects`` or ``removed``.
+    """Return the path in the set of an object at ``path`` (``NAMESPACE/PLURAL.GROUP/NAME.json``) below ``objects`` or ``removed``.
 
     A name that no file may have because of its length is cut, and told apart by a hash.
     """
     directory, _slash, name = path.rpartition("/")
     if len(name.encode()) > _LONGEST:
-        stem = name.removesuffix(".yaml")
-        name = f"{stem[:200]}-{hashlib.sha256(stem.encode()).hexdigest()[:12]}.yaml"
+        stem = name.removesuffix(".json")
+        name = f"{stem[:200]}-{hashlib.sha256(stem.encode()).hexdigest()[:12]}.json"
     return f"{root}/{directory}/{name}" if directory else f"{root}/{name}"
 
 

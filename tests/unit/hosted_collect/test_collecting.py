@@ -33,7 +33,7 @@ def collected(management: Management, shape: Shape = PROD) -> Collected:
 
 def below(result: Collected, place: str) -> set[str]:
     """The names of the files in a directory of the set."""
-    return {item.path.removeprefix(f"{place}/").removesuffix(".yaml") for item in result.items if item.path.startswith(f"{place}/")}
+    return {item.path.removeprefix(f"{place}/").removesuffix(".json") for item in result.items if item.path.startswith(f"{place}/")}
 
 
 def item_of(result: Collected, path: str) -> Item:
@@ -183,7 +183,7 @@ def test_every_node_pool_and_its_machines_are_in_the_set() -> None:
     assert below(result, f"{PLACE}/machines.cluster.x-k8s.io") == machines
     assert below(result, f"{PLACE}/awsmachines.infrastructure.cluster.x-k8s.io") == machines
     assert below(result, f"{PLACE}/clusters.cluster.x-k8s.io") == {PROD.infra_id}
-    autoscaled = item_of(result, "clusters/nodepools.hypershift.openshift.io/prod-c.yaml").object["spec"]
+    autoscaled = item_of(result, "clusters/nodepools.hypershift.openshift.io/prod-c.json").object["spec"]
     assert autoscaled["autoScaling"] == {"min": 1, "max": 4}
     assert "replicas" not in autoscaled
     places = {item.path.partition("/")[0] for item in result.items}
@@ -194,8 +194,8 @@ def test_dots_in_a_name_become_dashes_in_one_place_only() -> None:
     """The written script joins the two names as they are."""
     dotted = neighbours(PROD)[2]
     result = collected(Management([PROD, dotted]), dotted)
-    assert item_of(result, "clusters/hostedclusters.hypershift.openshift.io/prod.v2.yaml").object["metadata"]["name"] == "prod.v2"
-    assert item_of(result, "clusters-prod-v2/hostedcontrolplanes.hypershift.openshift.io/prod.v2.yaml")
+    assert item_of(result, "clusters/hostedclusters.hypershift.openshift.io/prod.v2.json").object["metadata"]["name"] == "prod.v2"
+    assert item_of(result, "clusters-prod-v2/hostedcontrolplanes.hypershift.openshift.io/prod.v2.json")
 
 
 # All of it
@@ -243,11 +243,11 @@ def test_owners_come_before_what_they_own_and_pools_before_secrets_of_the_contro
     result = collected(Management([PROD]))
     order = [item.path for item in result.items]
     # A HostedControlPlane is owned by the Cluster and owns Secrets: no order has all of them, the references are made at the end.
-    late = {f"{PLACE}/clusters.cluster.x-k8s.io/{PROD.infra_id}.yaml", f"{PLACE}/hostedcontrolplanes.hypershift.openshift.io/prod.yaml"}
+    late = {f"{PLACE}/clusters.cluster.x-k8s.io/{PROD.infra_id}.json", f"{PLACE}/hostedcontrolplanes.hypershift.openshift.io/prod.json"}
     for edge in result.owners:
         if edge.owner not in late:
             assert order.index(edge.owner) < order.index(edge.dependent)
-    assert order.index("clusters/nodepools.hypershift.openshift.io/prod-c.yaml") < min(
+    assert order.index("clusters/nodepools.hypershift.openshift.io/prod-c.json") < min(
         index for index, path in enumerate(order) if path.startswith(f"{PLACE}/secrets/")
     )
 
@@ -257,15 +257,15 @@ def test_who_owned_what_is_kept_between_the_files() -> None:
     result = collected(Management([PROD]))
     machine = PROD.machines()[0].name
     owners = {edge.dependent: edge for edge in result.owners}
-    edge = owners[f"{PLACE}/awsmachines.infrastructure.cluster.x-k8s.io/{machine}.yaml"]
-    assert (edge.owner, edge.controller) == (f"{PLACE}/machines.cluster.x-k8s.io/{machine}.yaml", True)
+    edge = owners[f"{PLACE}/awsmachines.infrastructure.cluster.x-k8s.io/{machine}.json"]
+    assert (edge.owner, edge.controller) == (f"{PLACE}/machines.cluster.x-k8s.io/{machine}.json", True)
     assert edge.owner_uid == f"uid of Machine/{PLACE}/{machine}"
     chain = [edge.owner]
     while chain[-1] in owners:
         chain.append(owners[chain[-1]].owner)
     assert [path.split("/")[1].partition(".")[0] for path in chain] == ["machines", "machinesets", "machinedeployments", "clusters"]
-    pool = owners["clusters/nodepools.hypershift.openshift.io/prod-a.yaml"]
-    assert (pool.owner, pool.controller) == ("clusters/hostedclusters.hypershift.openshift.io/prod.yaml", False)
+    pool = owners["clusters/nodepools.hypershift.openshift.io/prod-a.json"]
+    assert (pool.owner, pool.controller) == ("clusters/hostedclusters.hypershift.openshift.io/prod.json", False)
 
 
 def test_an_owner_of_another_time_is_told() -> None:
@@ -312,7 +312,7 @@ def test_a_cluster_that_was_restored_itself_hands_no_old_credential_on() -> None
     text = json.dumps([item.object for item in result.items] + [item.removed for item in result.items])
     assert "X-Amz" not in text
     for path in ("clusters/hostedclusters", f"{PLACE}/hostedcontrolplanes"):
-        item = item_of(result, f"{path}.hypershift.openshift.io/prod.yaml")
+        item = item_of(result, f"{path}.hypershift.openshift.io/prod.json")
         assert "restoreSnapshotURL" not in item.object["spec"]["etcd"]["managed"]["storage"]
         assert item.removed["spec"]["etcd"]["managed"]["storage"]["restoreSnapshotURL"] == [url.partition("?")[0]]
 
@@ -372,8 +372,8 @@ def test_five_hundred_machines_in_ten_pools(version: str) -> None:
 
 
 def test_a_file_is_called_after_its_object() -> None:
-    assert item_path(NODE_POOL, {"metadata": {"name": "a", "namespace": "n"}}) == "n/nodepools.hypershift.openshift.io/a.yaml"
-    assert item_path(NAMESPACE, {"metadata": {"name": "a"}}) == "_cluster/namespaces/a.yaml"
+    assert item_path(NODE_POOL, {"metadata": {"name": "a", "namespace": "n"}}) == "n/nodepools.hypershift.openshift.io/a.json"
+    assert item_path(NAMESPACE, {"metadata": {"name": "a"}}) == "_cluster/namespaces/a.json"
     long, other = ({"metadata": {"name": "x" * 252 + last, "namespace": "n"}} for last in "ab")
     assert len(item_path(NODE_POOL, long).rpartition("/")[2]) < 255
     assert item_path(NODE_POOL, long) != item_path(NODE_POOL, other)

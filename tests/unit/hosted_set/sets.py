@@ -40,17 +40,17 @@ class Item(NamedTuple):
 
 ITEMS = (
     Item(
-        "clusters/hostedclusters.hypershift.openshift.io/prod.yaml",
+        "clusters/hostedclusters.hypershift.openshift.io/prod.json",
         {"apiVersion": "hypershift.openshift.io/v1beta1", "kind": "HostedCluster", "metadata": {"name": "prod", "namespace": "clusters"}},
         {"metadata": {"uid": "1234", "resourceVersion": "7"}, "status": {"conditions": [{"type": "Available", "status": "True"}]}},
     ),
     Item(
-        "clusters/secrets/pull-secret.yaml",
+        "clusters/secrets/pull-secret.json",
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pull-secret", "namespace": "clusters"}, "data": {"key": ENCODED}},
         {"metadata": {"uid": "1235"}},
     ),
     Item(
-        "_cluster/namespaces/clusters-prod.yaml",
+        "_cluster/namespaces/clusters-prod.json",
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "clusters-prod"}},
         {},
         evidence=True,

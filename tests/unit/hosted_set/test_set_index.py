@@ -25,7 +25,7 @@ SIGNED = f"https://backups.s3.eu-west-1.amazonaws.com/k/etcd.db?X-Amz-Signature=
 
 def test_what_is_written_is_read() -> None:
     index = index_of(
-        RUN, objects=(Entry("objects/a.yaml", "ab", 3, "Secret", evidence=True),), node_pools=[{"name": "a"}], restored_from=True
+        RUN, objects=(Entry("objects/a.json", "ab", 3, "Secret", evidence=True),), node_pools=[{"name": "a"}], restored_from=True
     )
     again = index_from(json.loads(index.as_json()))
     assert again.as_dict() == index.as_dict()

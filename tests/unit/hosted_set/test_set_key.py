@@ -104,26 +104,26 @@ def test_a_key_is_never_shown() -> None:
 @given(st.binary(max_size=200), st.integers(0, 10_000), st.integers(1, 255))
 def test_a_changed_byte_is_noticed(data: bytes, place: int, change: int) -> None:
     cipher = Cipher(KEY, RUN)
-    stored = bytearray(cipher.seal("objects/a.yaml.enc", data))
+    stored = bytearray(cipher.seal("objects/a.json.enc", data))
     assert len(stored) == len(data) + OVERHEAD
-    assert cipher.unseal("objects/a.yaml.enc", bytes(stored)) == data
+    assert cipher.unseal("objects/a.json.enc", bytes(stored)) == data
     stored[place % len(stored)] ^= change
     with pytest.raises(ValueError, match="tag"):
-        cipher.unseal("objects/a.yaml.enc", bytes(stored))
+        cipher.unseal("objects/a.json.enc", bytes(stored))
 
 
 def test_a_file_opens_only_in_its_place_of_its_set_with_its_key() -> None:
     cipher = Cipher(KEY, RUN)
-    stored = cipher.seal("objects/a.yaml.enc", CANARY.encode())
+    stored = cipher.seal("objects/a.json.enc", CANARY.encode())
     assert CANARY.encode() not in stored
-    assert stored != cipher.seal("objects/a.yaml.enc", CANARY.encode())
+    assert stored != cipher.seal("objects/a.json.enc", CANARY.encode())
     for other, path in (
-        (cipher, "objects/b.yaml.enc"),
-        (Cipher(KEY, f"{RUN[:-1]}d"), "objects/a.yaml.enc"),
-        (Cipher(OTHER_KEY, RUN), "objects/a.yaml.enc"),
+        (cipher, "objects/b.json.enc"),
+        (Cipher(KEY, f"{RUN[:-1]}d"), "objects/a.json.enc"),
+        (Cipher(OTHER_KEY, RUN), "objects/a.json.enc"),
     ):
         with pytest.raises(ValueError, match="tag"):
             other.unseal(path, stored)
     for short in (b"", stored[:11], stored[:20]):
         with pytest.raises(ValueError, match=r"tag|short"):
-            cipher.unseal("objects/a.yaml.enc", short)
+            cipher.unseal("objects/a.json.enc", short)

@@ -123,7 +123,7 @@ import sys
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_writer import SetWriter
 with SetWriter(sys.argv[1], sys.argv[2], None, hosted_cluster="clusters/prod") as writer:
     writer.note(pod="etcd-1")
-    writer.write("objects/a.yaml", b"a: 1")
+    writer.write("objects/a.json", b"a: 1")
     print("written", flush=True)
     sys.stdin.read()
 """

@@ -38,7 +38,7 @@ from ansible_collections.meshops.lifecycle.tests.unit.hosted_set.sets import (
 )
 
 EITHER = pytest.mark.parametrize("key", [None, KEY], ids=["plain", "encrypted"])
-NAMES = ("other.yaml", "objects/x.yaml", "objects/clusters/secrets/pull-secret.yaml.bak", ".hidden", "etcd.db", "index.json.old")
+NAMES = ("other.json", "objects/x.json", "objects/clusters/secrets/pull-secret.json.bak", ".hidden", "etcd.db", "index.json.old")
 
 
 class Memory:
@@ -195,7 +195,7 @@ def with_fields(store: Memory, **fields: Any) -> Memory:
 def test_who_has_no_key_cannot_change_an_encrypted_set(whole: Mapping[Key | None, Memory]) -> None:
     store = copy_of(whole[KEY])
     # Somebody edits a file, corrects its checksum in the index, and proves that with a key of their own.
-    path = "objects/clusters/secrets/pull-secret.yaml.enc"
+    path = "objects/clusters/secrets/pull-secret.json.enc"
     run_id = store.where.rpartition("/")[2]
     other = Cipher(OTHER_KEY, run_id)
     store.files[path] = other.seal(path, b"kind: Secret\n")
@@ -226,7 +226,7 @@ def test_keys_that_are_missing_or_wrong(whole: Mapping[Key | None, Memory]) -> N
 
 def test_a_file_of_another_set_does_not_open(tmp_path: Path, whole: Mapping[Key | None, Memory]) -> None:
     other = content(write_set(tmp_path, KEY))
-    path = "objects/clusters/secrets/pull-secret.yaml.enc"
+    path = "objects/clusters/secrets/pull-secret.json.enc"
 
     def with_other(index: Index) -> Index:
         entries = [
@@ -290,7 +290,7 @@ def test_a_file_named_twice_and_a_set_without_a_hosted_cluster(whole: Mapping[Ke
 def test_modes_that_let_others_in(tmp_path: Path, bits: int) -> None:
     for key, severity in ((None, "error"), (KEY, "warning")):
         path = write_set(tmp_path, key)
-        secret = next(path.rglob("objects/**/pull-secret.yaml*"))
+        secret = next(path.rglob("objects/**/pull-secret.json*"))
         secret.chmod(bits)
         secret.parent.chmod(0o755)
         found = check(DirectorySet(str(path)), key)
@@ -305,7 +305,7 @@ def test_modes_that_let_others_in(tmp_path: Path, bits: int) -> None:
 def test_what_is_not_a_file_is_not_read(tmp_path: Path) -> None:
     for name, kind in (("link", 0), ("fifo", 1), ("directory", 2)):
         path = write_set(tmp_path / name, None)
-        secret = path / "objects/clusters/secrets/pull-secret.yaml"
+        secret = path / "objects/clusters/secrets/pull-secret.json"
         (tmp_path / f"{name}-kept").write_bytes(secret.read_bytes())
         secret.unlink()
         if kind == 0:

@@ -52,11 +52,11 @@ from ansible_collections.meshops.lifecycle.tests.unit.hosted_set.test_set_destin
 
 EITHER = pytest.mark.parametrize("key", [None, KEY], ids=["plain", "encrypted"])
 FILES = [
-    "objects/_cluster/namespaces/clusters-prod.yaml",
-    "objects/clusters/hostedclusters.hypershift.openshift.io/prod.yaml",
-    "objects/clusters/secrets/pull-secret.yaml",
-    "removed/clusters/hostedclusters.hypershift.openshift.io/prod.yaml",
-    "removed/clusters/secrets/pull-secret.yaml",
+    "objects/_cluster/namespaces/clusters-prod.json",
+    "objects/clusters/hostedclusters.hypershift.openshift.io/prod.json",
+    "objects/clusters/secrets/pull-secret.json",
+    "removed/clusters/hostedclusters.hypershift.openshift.io/prod.json",
+    "removed/clusters/secrets/pull-secret.json",
 ]
 
 
@@ -134,11 +134,11 @@ def test_an_encrypted_set_is_read_with_its_key_only(tmp_path: Path) -> None:
 
 
 def test_damage_is_told_without_the_content(tmp_path: Path) -> None:
-    path = write_set(tmp_path / "sets", None, [*ITEMS, Item("clusters/secrets/a.yaml", {"kind": "Secret", "data": {"a": CANARY}}, {})])
+    path = write_set(tmp_path / "sets", None, [*ITEMS, Item("clusters/secrets/a.json", {"kind": "Secret", "data": {"a": CANARY}}, {})])
     store = DirectorySet(str(path))
     index = verify_set(store, None, None).index
     assert index is not None
-    (path / "objects/clusters/secrets/a.yaml").write_text(f"data: [{CANARY}: :")
+    (path / "objects/clusters/secrets/a.json").write_text(f"data: [{CANARY}: :")
     with pytest.raises(LifecycleError) as told:
         read_items(store, index, None)
     assert CANARY not in f"{told.value} {told.value.__cause__}"
@@ -189,7 +189,7 @@ def test_no_file_leads_out_of_the_set(tmp_path: Path, path: str) -> None:
 
 def test_a_name_too_long_for_a_file_is_cut(tmp_path: Path) -> None:
     names = [f"{'a' * 252}{end}" for end in "bc"]
-    items = [Item(f"clusters/secrets/{name}.yaml", {"kind": "Secret", "metadata": {"name": name}}, {"status": {}}) for name in names]
+    items = [Item(f"clusters/secrets/{name}.json", {"kind": "Secret", "metadata": {"name": name}}, {"status": {}}) for name in names]
     for key in (None, KEY):
         path = write_set(tmp_path, key, [*ITEMS, *items])
         store = DirectorySet(str(path))
@@ -204,9 +204,9 @@ def test_a_name_too_long_for_a_file_is_cut(tmp_path: Path) -> None:
 
 def test_two_objects_are_never_one_file(tmp_path: Path) -> None:
     with SetWriter(str(tmp_path), new_run_id("prod", NOW), None) as writer:
-        writer.write("objects/a.yaml", b"1")
+        writer.write("objects/a.json", b"1")
         with pytest.raises(LifecycleError, match="cannot be written") as told:
-            writer.write("objects/a.yaml", b"2")
+            writer.write("objects/a.json", b"2")
         assert "nothing is overwritten" in told.value.why
 
 
@@ -216,9 +216,9 @@ def test_a_disk_that_fails_in_the_middle_is_told_in_words(tmp_path: Path, number
 
     failing = Mock(side_effect=OSError(number, os.strerror(number)))
     with SetWriter(str(tmp_path), run_id, None) as writer:
-        writer.write("objects/a.yaml", b"1")
+        writer.write("objects/a.json", b"1")
         with patch.object(os, "write", failing), pytest.raises(LifecycleError) as told:
-            writer.write("objects/b.yaml", b"22")
+            writer.write("objects/b.json", b"22")
         assert words in told.value.why
         assert "not finished" in told.value.state
         with patch.object(os, "write", failing), pytest.raises(LifecycleError, match="journal"):
