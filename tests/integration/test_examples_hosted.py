@@ -9,6 +9,7 @@ The examples of a module build on each other, so they are the tasks of one play;
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -22,11 +23,20 @@ from test_examples import changes_nothing, run_examples
 Result = dict[str, Any]
 Runs = Callable[[str], list[Result | None]]
 
-# As the examples call it.
-PROD = Shape("prod", pools=(Pool("prod-a", 1),), availability="SingleReplica")
+# As the examples call it, in a namespace of its own, so that a test beside this one finds its clusters as they were.
+PROD = Shape("prod", "examples", (Pool("prod-a", 1),), availability="SingleReplica")
 BUCKET = "hosted-backups"
 # Those that change nothing come first: the hosted cluster is made again after one that does.
 ABOUT_HOSTED_CLUSTERS = sorted((module for module in modules() if module.startswith("hosted_")), key=changes_nothing, reverse=True)
+
+
+def placed(example: Example) -> Example:
+    """The example on PROD, where its namespace is not said or that of the documents."""
+    content = copy.deepcopy(example.content)
+    options = content.get(f"meshops.lifecycle.{example.module}") or {}
+    if options.get("name"):
+        options["namespace"] = PROD.namespace
+    return example._replace(content=content)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +59,7 @@ def results(management_cluster: ManagementCluster, tmp_path_factory: pytest.Temp
                 "{{ backup_directory }}": str(directory / "sets"),
                 "{{ backup_key_file }}": str(key_file),
             }
-            known[module] = run_examples(examples(module), {}, real, directory, aws.environment())
+            known[module] = run_examples([placed(each) for each in examples(module)], {}, real, directory, aws.environment())
         return known[module]
 
     return run

@@ -26,7 +26,8 @@ from test_rbac import granted, roles, used, without
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_reading import READ_ONLY
 
 Result = dict[str, Any]
-PROD = shape_of_size("prod", 6)
+# In a namespace of its own, where no other test stops or changes anything.
+PROD = shape_of_size("prod", 6, namespace="seen")
 ROLES = ("planner-hosted_cluster_info",)
 SIGNED = "https://backups.s3.us-east-2.amazonaws.com/odd/etcd.db?X-Amz-Signature=canary-of-the-url"
 # What is wrong with the cluster that has everything wrong which its objects can tell.
@@ -114,7 +115,7 @@ def test_a_healthy_cluster_as_a_user_with_nothing_to_spare(prod: Hosted) -> None
     cluster = prod.bed.cluster
     kubeconfig = user_with(cluster, "info", roles(ROLES))
     mark = cluster.mark()
-    result = look(cluster, kubeconfig, name="prod", machines=True)
+    result = look(cluster, kubeconfig, name="prod", namespace="seen", machines=True)
     found = only(result)
     assert severities(found) == {"private-link": "warning", "auto-repair": "info", "issuer-documents-owned": "info"}
     assert found["can_move"] == {"verdict": "yes", "obstacles": [], "cautions": ["private-link"], "unchecked": ["instances", "dns"]}
@@ -148,7 +149,7 @@ def test_what_may_not_be_read_is_unknown_and_fails_nothing(prod: Hosted) -> None
     cluster = prod.bed.cluster
     less = without(without(without(roles(ROLES), "get", "secrets"), "get", "pods/exec"), "get", "configmaps")
     less = without(without(less, "create", "pods/exec"), "list", "awsendpointservices")
-    result = look(cluster, user_with(cluster, "info-blindfolded", less), name="prod")
+    result = look(cluster, user_with(cluster, "info-blindfolded", less), name="prod", namespace="seen")
     found = only(result)
     assert (found["etcd"], found["can_move"]["verdict"]) == (None, "unknown")
     assert found["can_move"]["unchecked"] == ["etcd", "nodes", "instances", "dns"]
@@ -163,8 +164,8 @@ def test_what_may_not_be_read_is_unknown_and_fails_nothing(prod: Hosted) -> None
 def test_a_wrong_name_and_a_wrong_namespace_tell_which_there_are(prod: Hosted) -> None:
     cluster = prod.bed.cluster
     with unchanged(cluster):
-        assert_told(look(cluster, name="prud"), "prud", "clusters/prod", cluster=cluster)
-        assert_told(look(cluster, name="prod", namespace="elsewhere"), "elsewhere/prod", "clusters/prod", cluster=cluster)
+        assert_told(look(cluster, name="prud"), "clusters/prud", "seen/prod", cluster=cluster)
+        assert_told(look(cluster, name="prod", namespace="elsewhere"), "elsewhere/prod", "seen/prod", cluster=cluster)
         wrong = run_module("hosted_cluster_info", {"source": {"kubeconfig": str(cluster.kubeconfig), "expected_cluster": "another"}})
         assert_told(wrong, "another")
 
@@ -173,7 +174,7 @@ def test_a_wrong_name_and_a_wrong_namespace_tell_which_there_are(prod: Hosted) -
 def test_a_member_of_etcd_that_does_not_answer_is_told(prod: Hosted) -> None:
     prod.real.stop("etcd-2")
     try:
-        found = only(look(prod.bed.cluster, name="prod", include=["etcd"]))
+        found = only(look(prod.bed.cluster, name="prod", namespace="seen", include=["etcd"]))
     finally:
         prod.real.resume("etcd-2")
     assert found["etcd"]["one_cluster"] is False
