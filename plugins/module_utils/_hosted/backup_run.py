@@ -339,3 +339,9 @@ class Backup:
         with contextlib.suppress(LifecycleError):
             self._state = self._reader.read_again(self._state)
         error.details["resume_commands"] = self._resume_commands()
+
+
+def _stopping(state: BackupState) -> QuiesceState:
+    if state.quiesce is None:
+        raise ValueError("this backup does not stop the cluster")
+    return state.quiesce

@@ -120,7 +120,7 @@ class SnapshotCopier:
     def clear(self, noted: Mapping[str, Any], run_id: str, *, finished: bool) -> list[Finding]:
         """Remove what a killed run has left in a pod and in a bucket, as far as its journal says that it came so far.
 
-        A snapshot that was stored in full stays, because deleting it would need a permission that a backup is better off without: it is told.
+        A snapshot that was stored in full stays and is told: to delete it would need a permission that a backup is better off without.
         """
         if noted.get("pod"):
             try:
