@@ -51,7 +51,8 @@ def snapshot_steps(state: BackupState) -> Sequence[Step]:
             risk="low",
             desired={"bucket": request.bucket, "prefix": request.prefix, "kms_key_id": request.kms_key_id},
             simulated=_NOT_IN_CHECK_MODE,
-            permissions=(Permission("create", "", "pods", namespace, subresource="exec"),),
+            # What newer API servers ask for besides (create) was needed already to look at etcd.
+            permissions=(Permission("get", "", "pods", namespace, subresource="exec"),),
         )
     ]
 
