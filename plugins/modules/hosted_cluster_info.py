@@ -33,7 +33,7 @@ options:
     type: str
   include:
     description:
-      - With O(name), what to look at besides the management cluster. What is not looked at is in C(can_move.unchecked) of RV(hosted_clusters).
+      - With O(name), what to look at besides the management cluster. C(can_move.unchecked) of the result has the others.
       - V(etcd) asks each member of etcd, by exec in its pod.
       - V(nodes) lists the nodes of the hosted cluster, with the administrator's kubeconfig that is in a Secret beside the HostedCluster.
       - V(instances) asks EC2 for the state of the instances, which needs credentials of AWS.
