@@ -19,7 +19,7 @@ from hosted_clusters import ManagementCluster
 from sandboxlib.audit import AuditLog
 
 POOLS = (Pool("prod-a", 2, config=("kubelet-a",)), Pool("prod-b", 1, autoscaling=(1, 4), upgrade="InPlace"))
-PROD = Shape("prod", pools=POOLS, secret="canary-of-prod")
+PROD = Shape("prod", namespace="whole", pools=POOLS, secret="canary-of-prod")
 BUCKET = "module-backups"
 
 

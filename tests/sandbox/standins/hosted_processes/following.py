@@ -25,7 +25,8 @@ class Follower:
 
     def __init__(self, api: Api, directory: Path, say: Callable[[str], None]) -> None:
         self._api, self._directory, self._say = api, directory, say
-        self._had_pods: set[str] = set()
+        # By process: one of the same name that was made anew has had no pods yet.
+        self._had_pods: set[tuple[str, int]] = set()
         self._lookout = Lookout(api, ((_PODS, _SELECTOR),), self._look, say)
 
     def start(self) -> None:
@@ -43,12 +44,12 @@ class Follower:
             if process is None:
                 continue
             if name not in there:
-                if name in self._had_pods and process.alive:
+                if (name, process.pid) in self._had_pods and process.alive:
                     self._say(f"{name}: no pod is left")
                     stopped.touch()
                     processes.stop([process], patience=0.5)
             else:
-                self._had_pods.add(name)
+                self._had_pods.add((name, process.pid))
                 if there[name] and stopped.exists():
                     self._say(f"{name}: there is a pod again")
                     stopped.unlink()
