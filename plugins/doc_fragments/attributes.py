@@ -23,12 +23,12 @@ attributes:
     description: Has a part that runs on the controller.
     support: full
     details:
-      - It finds and decrypts O(kubeconfig) there, as the modules of C(kubernetes.core) do, and prints live progress.
+      - It finds and decrypts C(kubeconfig) there, as the modules of C(kubernetes.core) do, and prints live progress.
   async:
     description: Supports being used with the C(async) keyword.
     support: full
     details:
-      - Without live progress. A O(kubeconfig) file that is encrypted with Ansible Vault may be gone before the module reads it.
+      - Without live progress. A C(kubeconfig) file that is encrypted with Ansible Vault may be gone before the module reads it.
   platform:
     description: Target operating systems of the host that the module runs on.
     support: full
