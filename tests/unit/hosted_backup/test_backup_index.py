@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, meshops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The index of a backup, and what changed while it was made."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_difference import change_findings, changed_objects
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_index import Run, index_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import PRIOR_ANNOTATION
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import UNKNOWN_MARKER, current
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_index import index_from
+from ansible_collections.meshops.lifecycle.tests.unit.hosted_backup.backup_states import REQUEST, SHAPE, TARGET, management, state_of
+from ansible_collections.meshops.lifecycle.tests.unit.hosted_collect.management_clusters import Management
+
+RUN = Run("prod-20261121T231500Z-1f3a9c", "2026-11-21T23:15:00Z", {"server": "https://m", "uid": "u"}, "1.34.1", durations={"a": 1.23456})
+
+
+def test_an_index_says_what_the_cluster_is() -> None:
+    index = index_of(state_of(), RUN)
+    found = index.hosted_cluster
+    assert (found["infra_id"], found["cluster_id"], found["issuer"]) == (SHAPE.infra_id, SHAPE.cluster_id, SHAPE.issuer)
+    assert (found["namespace"], found["name"], found["control_plane_namespace"]) == ("clusters", "prod", "clusters-prod")
+    assert (found["platform"], found["region"], found["paused_until"]) == ("AWS", SHAPE.region, None)
+    assert (index.replicas["kube-apiserver"], index.replicas["cluster-autoscaler"], index.replicas["etcd"]) == (2, 0, 3)
+    assert {pool["name"]: (pool["replicas"], pool["autoscaling"]) for pool in index.node_pools} == {
+        "prod-a": (2, None),
+        "prod-b": (None, {"min": 1, "max": 4}),
+    }
+    assert {row["instance_id"] for row in index.machines} == {machine.instance for machine in SHAPE.machines()}
+    assert index.versions["etcd"] == ["3.6.7"]
+    assert index.dns["hostnames"]
+    assert index.dns["oidc_buckets"] == ["documents"]
+    assert (index.durations, index.mode, index.restored_from) == ({"a": 1.235}, "online", False)
+    assert index_from(json.loads(index.as_json())) == index
+
+
+def test_in_check_mode_it_has_the_objects_without_checksums_and_never_a_secret() -> None:
+    index = index_of(state_of(), RUN)
+    paths = [entry.path for entry in index.objects]
+    assert [path for path in paths if f"hostedclusters.hypershift.openshift.io/{SHAPE.name}." in path]
+    assert {(entry.sha256, entry.size) for entry in index.objects} == {("", 0)}
+    assert SHAPE.secret not in index.as_json().decode()
+
+
+def stopped(management: Management) -> None:
+    """Stop the cluster as a run does, with a record of what it was."""
+    inventory = management.inventory(SHAPE)
+    prior = current(inventory, UNKNOWN_MARKER, "prod-1", "2026-11-21T23:00:00Z")
+    prior = replace(prior, paused_until="2031-01-01T00:00:00Z")
+    hosted_cluster = management.find("HostedCluster", SHAPE.name, SHAPE.namespace)
+    hosted_cluster["metadata"].setdefault("annotations", {})[PRIOR_ANNOTATION] = prior.as_json()
+    hosted_cluster["spec"]["pausedUntil"] = "true"
+    for pool in management.all("NodePool", SHAPE.namespace):
+        pool["spec"]["pausedUntil"] = "true"
+    for deployment in management.all("Deployment", SHAPE.control_plane_namespace):
+        deployment["spec"]["replicas"] = 0
+
+
+def test_of_a_stopped_cluster_the_index_has_what_it_was() -> None:
+    cluster = management()
+    stopped(cluster)
+    index = index_of(state_of(cluster, request=replace(REQUEST, quiesce=True)), RUN)
+    assert index.mode == "quiesce"
+    assert (index.replicas["kube-apiserver"], index.replicas["cluster-autoscaler"]) == (2, 0)
+    assert index.hosted_cluster["paused_until"] == "2031-01-01T00:00:00Z"
+    assert {pool["paused_until"] for pool in index.node_pools} == {None}
+
+
+def test_what_was_restored_is_known() -> None:
+    cluster = management()
+    storage = cluster.find("HostedCluster", SHAPE.name, SHAPE.namespace)["spec"]["etcd"]["managed"]["storage"]
+    storage["restoreSnapshotURL"] = ["https://b.s3.us-east-2.amazonaws.com/run/etcd.db"]
+    assert index_of(state_of(cluster), RUN).restored_from is True
+
+
+# What changed meanwhile
+
+
+def changes(change: Any) -> list[str]:
+    """What a change of the cluster is told as."""
+    cluster = management()
+    before = cluster.inventory(SHAPE)
+    change(cluster)
+    return changed_objects(before, cluster.inventory(SHAPE))
+
+
+def scaled(cluster: Management) -> None:
+    pool = cluster.find("NodePool", "prod-a", SHAPE.namespace)
+    pool["spec"]["replicas"] = 5
+    pool["metadata"]["generation"] += 1
+
+
+def replaced(cluster: Management) -> None:
+    machine = cluster.find("Machine", SHAPE.machines()[0].name, SHAPE.control_plane_namespace)
+    machine["metadata"]["uid"] = "another"
+
+
+def gone(cluster: Management) -> None:
+    cluster.drop(cluster.find("Machine", SHAPE.machines()[0].name, SHAPE.control_plane_namespace))
+
+
+def reported(cluster: Management) -> None:
+    cluster.find("NodePool", "prod-a", SHAPE.namespace)["status"] = {"replicas": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [(scaled, "has another spec"), (replaced, "was made again"), (gone, "is gone")],
+)
+def test_a_change_is_seen_and_told(change: Any, words: str) -> None:
+    found = changes(change)
+    assert len(found) == 1
+    assert found[0].endswith(words)
+    (finding,) = change_findings(found, TARGET.ref)
+    assert (finding.code, finding.severity) == ("changed-during-backup", "warning")
+    assert found[0] in finding.what
+
+
+def test_a_status_is_no_change_and_no_change_is_not_told() -> None:
+    assert changes(reported) == []
+    assert change_findings([], TARGET.ref) == []
+
+
+def test_many_changes_are_counted() -> None:
+    (finding,) = change_findings([f"Machine m{number} is new" for number in range(9)], TARGET.ref)
+    assert finding.what.endswith("and 4 more")
