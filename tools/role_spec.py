@@ -84,6 +84,8 @@ def _texts(description: str | list[str]) -> list[str]:
 
 
 def _renamed(text: str, role: str, options: dict[str, Any]) -> str:
+    # What the module returns is a part of the role's result, which has no documentation of its own.
+    text = re.sub(r"\bRV\((\w+)\)", r"C(\1)", text)
     return re.sub(r"O\((\w+)", lambda match: f"O({role}_{match[1]}" if match[1] in options else match[0], text)
 
 
