@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from . import binaries, components, istio, mesh, paths, processes, startup, state
-from .api import Api
+from .api import Api, api_of
 from .apps import deploy_apps, manifest
 from .audit import AuditLog, Event
 from .errors import SandboxError
@@ -149,7 +149,7 @@ class Cluster:
     @property
     def api(self) -> Api:
         """Plain requests that do not count as anybody's in the audit log's writes."""
-        return Api(kubeconfig_for(self.layout, PROBE))
+        return api_of(kubeconfig_for(self.layout, PROBE))
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         """Run kubectl as administrator and return its output; SandboxError with its error text when it fails."""
