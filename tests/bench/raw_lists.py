@@ -13,7 +13,7 @@ import sys
 import tempfile
 from base64 import b64decode
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 LISTS = (
     "/api/v1/pods",
@@ -26,8 +26,8 @@ LISTS = (
 _PAGE = 500
 
 
-def connection(kubeconfig: Path) -> http.client.HTTPSConnection:
-    """Return a connection to the server of a kubeconfig with a client certificate (JSON, as the sandbox writes it)."""
+def access(kubeconfig: Path) -> tuple[SplitResult, ssl.SSLContext]:
+    """Return the server of a kubeconfig with a client certificate (JSON, as the sandbox writes it), and how to talk to it."""
     content = json.loads(kubeconfig.read_text(encoding="utf-8"))
     cluster, user = content["clusters"][0]["cluster"], content["users"][0]["user"]
     trust = ssl.create_default_context(cadata=b64decode(cluster["certificate-authority-data"]).decode("ascii"))
@@ -35,7 +35,12 @@ def connection(kubeconfig: Path) -> http.client.HTTPSConnection:
         pem.write(b64decode(user["client-certificate-data"]) + b64decode(user["client-key-data"]))
         pem.flush()
         trust.load_cert_chain(pem.name)
-    address = urlsplit(cluster["server"])
+    return urlsplit(cluster["server"]), trust
+
+
+def connection(kubeconfig: Path) -> http.client.HTTPSConnection:
+    """Return a connection to the server of a kubeconfig."""
+    address, trust = access(kubeconfig)
     return http.client.HTTPSConnection(address.hostname or "", address.port, context=trust, timeout=60)
 
 
