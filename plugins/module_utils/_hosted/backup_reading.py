@@ -49,8 +49,10 @@ class BackupReader:
             management = read_management(self._connection.api)
             etcd = self.read_etcd(inventory)
             state = self._with_contents(BackupState(request, inventory, management, etcd, bucket.result(), Collected((), (), (), (), ())))
-        length = url_length(self._aws, request.bucket, request.key(self._run_id), _WEEK) if state.bucket.exists else 0
-        return replace(state, url_length=length, dead=tuple(run for run in dead_runs(request.dest) if run.is_of(request.target)))
+        length = url_length(self._aws, request.bucket, request.key(self._run_id), _WEEK) if state.bucket.region else 0
+        # In a directory that is refused nothing is looked for.
+        runs = dead_runs(request.dest) if not state.destination else []
+        return replace(state, url_length=length, dead=tuple(run for run in runs if run.is_of(request.target)))
 
     def read_etcd(self, inventory: Inventory) -> EtcdState:
         """Ask the members again."""

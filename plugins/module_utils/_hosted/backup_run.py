@@ -127,7 +127,9 @@ class Backup:
     def close(self) -> None:
         """Remove the directory of a set that is not whole; what is left in a pod needs its journal, for the next run."""
         if self._writer is not None and not self._path and not self._copier.left:
-            self._writer.discard()
+            # What cannot be removed keeps its journal; it is not the reason of a failure.
+            with contextlib.suppress(LifecycleError):
+                self._writer.discard()
         self._files.close()
 
     def procedure(self) -> Procedure[BackupState]:
@@ -201,9 +203,11 @@ class Backup:
 
     def _clear(self, step: Step) -> str:
         (run,) = (run for run in self._state.dead if run.run_id == step.object.name)
-        self._notes += self._copier.clear(run.noted, run.run_id, finished=run.finished)
-        remove_dead(run)
-        return ""
+        left, again = self._copier.clear(run)
+        self._notes += left
+        if not again:
+            remove_dead(run)
+        return "; ".join(finding.what for finding in left)
 
     def _copy(self, step: Step) -> str:
         """Take the snapshot: what its etcd says now counts, not what it said when the plan was made."""
@@ -334,6 +338,10 @@ class Backup:
         if self._copied is not None and not self._path:
             left = without_set(self._copied.uploaded.bucket, self._copied.uploaded.key)
             error.details.setdefault("findings", []).append(left.as_dict())
+        if self._path:
+            error.details["set"] = set_result(self._index or self._index_now(), self._path, self._uploaded_to)
+        if self._copier.in_pod is not None:
+            error.details.setdefault("findings", []).append(self._copier.in_pod.as_dict())
         if not self._request.quiesce:
             return
         with contextlib.suppress(LifecycleError):

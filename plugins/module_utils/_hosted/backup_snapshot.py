@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.objects import stored
@@ -20,6 +20,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_sna
     take_snapshot,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_state import Choice, Tools
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_journal import DeadRun
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import NotFound
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.exec import PodExec
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
@@ -63,8 +64,14 @@ class SnapshotCopier:
     def __init__(self, pods: PodExec, aws: Aws, namespace: str, deadline: Deadline, progress: Progress) -> None:
         self._pods, self._aws, self._namespace = pods, aws, namespace
         self._deadline, self._progress = deadline, progress
-        # Whether a temporary file may be in a pod: then the journal of this run must stay for the next one.
-        self.left = False
+        # What could not be removed after a failure: then the journal of this run must stay for the next one.
+        self.in_pod: Finding | None = None
+        self.in_bucket = False
+
+    @property
+    def left(self) -> bool:
+        """Whether something of this run is outside of its directory that the next run has to remove."""
+        return self.in_pod is not None or self.in_bucket
 
     def copy(self, choice: Choice, tools: Tools, run_id: str, bucket: str, key: str, kms_key_id: str) -> Copied:
         """Take a snapshot, stream it to the bucket and remove it from the pod; raises LifecycleError when any of that fails.
@@ -72,9 +79,9 @@ class SnapshotCopier:
         What could not be removed after a failure is for the next run: the journal of this one knows of it.
         """
         self._progress.line(f"snapshot: {choice.pod} writes it to {choice.directory}")
-        self.left = True
         try:
             snapshot = take_snapshot(self._pods, self._namespace, choice, tools, run_id, self._deadline)
+            self.in_bucket = True
             with snapshot_stream(self._pods, self._namespace, snapshot, self._deadline) as chunks:
                 uploaded = upload_stream(
                     self._aws,
@@ -86,10 +93,19 @@ class SnapshotCopier:
                     kms_key_id=kms_key_id,
                     on_bytes=_Told(self._progress, snapshot.size),
                 )
+            self.in_bucket = False
         finally:
-            finding = self._remove(choice, run_id)
-            self.left = finding is not None
-        return Copied(snapshot, uploaded, finding)
+            self.in_pod = self._remove(choice, run_id)
+            self.in_bucket = self.in_bucket and not self._taken_back(bucket, key)
+        return Copied(snapshot, uploaded, self.in_pod)
+
+    def _taken_back(self, bucket: str, key: str) -> bool:
+        """Return whether no parts of an upload that failed are left: credentials that have ended cannot remove them."""
+        try:
+            abort_uploads(self._aws, bucket, key)
+        except LifecycleError:
+            return False
+        return True
 
     def _in_time(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
@@ -107,33 +123,58 @@ class SnapshotCopier:
         try:
             remove_snapshot(self._pods, self._namespace, choice.pod, choice.directory, run_id)
         except LifecycleError as error:
-            return Finding(
-                "warning",
-                "snapshot-left-in-pod",
-                ObjectRef("Pod", choice.pod, self._namespace),
-                f"the temporary file of this run in {choice.directory} could not be removed: {error}",
-                "it takes room, and it has all secrets of the hosted cluster",
-                f"kubectl exec -n {self._namespace} {choice.pod} -c etcd -- rm -f {choice.directory}/meshops-backup-{run_id}.db",
-            )
+            return _left_in_pod(ObjectRef("Pod", choice.pod, self._namespace), choice.directory, run_id, error)
         return None
 
-    def clear(self, noted: Mapping[str, Any], run_id: str, *, finished: bool) -> list[Finding]:
+    def clear(self, run: DeadRun) -> tuple[list[Finding], bool]:
         """Remove what a killed run has left in a pod and in a bucket, as far as its journal says that it came so far.
 
-        A snapshot that was stored in full stays and is told: to delete it would need a permission that a backup is better off without.
+        Returns what is left all the same, and whether a later run has to try again: no backup fails for it. A snapshot that was
+        stored in full stays and is told: to delete it would need a permission that a backup is better off without.
         """
+        noted, found = run.noted, []
         if noted.get("pod"):
+            pod, directory = ObjectRef("Pod", str(noted["pod"]), str(noted["namespace"])), str(noted["directory"])
             try:
-                remove_snapshot(self._pods, str(noted["namespace"]), str(noted["pod"]), str(noted["directory"]), run_id)
+                remove_snapshot(self._pods, pod.namespace, pod.name, directory, run.run_id)
             except NotFound:
                 # The pod is gone, and an emptyDir with it; what is on a volume is found by etcd_reading's look at leftovers.
                 pass
+            except LifecycleError as error:
+                found.append(_left_in_pod(pod, directory, run.run_id, error))
+        again = bool(found)
         if noted.get("bucket"):
             bucket, key = str(noted["bucket"]), str(noted["key"])
-            abort_uploads(self._aws, bucket, key)
-            if not finished and stored(self._aws, bucket, key) is not None:
-                return [without_set(bucket, key)]
-        return []
+            try:
+                abort_uploads(self._aws, bucket, key)
+                if not run.finished and stored(self._aws, bucket, key) is not None:
+                    found.append(without_set(bucket, key))
+            except LifecycleError as error:
+                found.append(_parts_left(bucket, key, error))
+                again = True
+        return found, again
+
+
+def _left_in_pod(pod: ObjectRef, directory: str, run_id: str, error: LifecycleError) -> Finding:
+    return Finding(
+        "warning",
+        "snapshot-left-in-pod",
+        pod,
+        f"the temporary file of run {run_id} in {directory} could not be removed: {error}",
+        "it takes room, and it has all secrets of the hosted cluster",
+        f"kubectl exec -n {pod.namespace} {pod.name} -c etcd -- rm -f {directory}/meshops-backup-{run_id}.db",
+    )
+
+
+def _parts_left(bucket: str, key: str, error: LifecycleError) -> Finding:
+    return Finding(
+        "warning",
+        "upload-left-in-bucket",
+        ObjectRef("Object", f"s3://{bucket}/{key}"),
+        f"whether parts of an upload that was not completed are left there could not be found out: {error}",
+        "they cost money until somebody removes them",
+        f"aws s3api list-multipart-uploads --bucket {bucket} --prefix {key} shows them",
+    )
 
 
 def without_set(bucket: str, key: str) -> Finding:
