@@ -58,13 +58,15 @@ def _parent_refusals(path: str, needed: int, files: int) -> list[Refusal]:
                 "dest-parent-missing", path, "the directory that dest would be in does not exist", parent, f"mkdir -p {parent}, or mount it"
             )
         ]
-    if not os.access(parent, os.W_OK | os.X_OK):
+    found = _room_refusals(path, parent, needed, files)
+    # Of a file system that is mounted read-only the rights are not what is wrong.
+    if not os.access(parent, os.W_OK | os.X_OK) and not any(refusal.code == "dest-not-writable" for refusal in found):
         return [
             _refusal(
                 "dest-not-writable", path, "this user may not create it", f"{parent} is not writable", f"correct the rights of {parent}"
             )
         ]
-    return _room_refusals(path, parent, needed, files)
+    return found
 
 
 def _kind_refusals(path: str, status: os.stat_result) -> list[Refusal]:
