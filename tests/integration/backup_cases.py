@@ -8,16 +8,34 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
+from faults.front import ApiFront
+from faults.request import Request
 from hosted.aws import Aws, Credentials
 from hosted.bed import Hosted
+from hosted.etcd_image import Image
+from hosted.shape import Pool, Shape
+from hosted_clusters import ManagementCluster
 from run_module import Module, finish_module, start_module
 
 NAME = "hosted_cluster_backup"
+PROD = Shape(
+    "prod",
+    namespace="whole",
+    pools=(Pool("prod-a", 2, config=("kubelet-a",)), Pool("prod-b", 1, autoscaling=(1, 4), upgrade="InPlace")),
+    secret="canary-of-prod",
+)
+SMALL = Shape("small", pools=(Pool("small-a", 1), Pool("small-b", 1)), availability="SingleReplica", secret="canary-of-small")
+IMAGE = Image(tmp_size="128m", data_size="128m")
+# With the API server's own keys, two parts of 8 MiB.
+_MEBIBYTES = 12
+_filled: WeakSet[Hosted] = WeakSet()
 
 
 @dataclass(frozen=True)
@@ -42,13 +60,25 @@ class Backups:
             "region": shape.region,
         }
 
-    def start(self, *, credentials: Credentials | None = None, tmpdir: Path | None = None, check: bool = False, **options: Any) -> Module:
-        """Begin one."""
-        return start_module(NAME, {**self.options, **options}, check=check, diff=True, env=self.aws.environment(credentials), tmpdir=tmpdir)
+    def start(
+        self,
+        *,
+        credentials: Credentials | None = None,
+        tmpdir: Path | None = None,
+        check: bool = False,
+        front: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        within: Sequence[str] = (),
+        **options: Any,
+    ) -> Module:
+        """Begin one; ``front`` is the kubeconfig of a front of the API server."""
+        given = {**self.options, **({"source": {"kubeconfig": str(front)}} if front else {}), **options}
+        environment = {**self.aws.environment(credentials), **(env or {})}
+        return start_module(NAME, given, check=check, diff=True, env=environment, tmpdir=tmpdir, within=within)
 
-    def run(self, *, credentials: Credentials | None = None, check: bool = False, **options: Any) -> dict[str, Any]:
-        """Make one and return the result."""
-        return finish_module(self.start(credentials=credentials, check=check, **options))
+    def run(self, **options: Any) -> dict[str, Any]:
+        """Make one and return the result; the options are those of ``start``."""
+        return finish_module(self.start(**options))
 
     def verify(self, place: str | Path, **options: Any) -> dict[str, Any]:
         """Verify a set that is there."""
@@ -59,6 +89,12 @@ class Backups:
         """All that is in the bucket, by key."""
         found = self.aws.client("s3").list_objects_v2(Bucket=self.bucket)
         return {item["Key"] for item in found.get("Contents") or ()}
+
+    def nothing_left(self) -> bool:
+        """Whether there is nothing of a backup: no set, no part of one, no object, no upload, no file in a pod."""
+        there = (sets_in(self.dest), unfinished_in(self.dest), self.snapshots(), self.uploads(), self.left_in_pods())
+        assert there == ([], [], set(), 0, []), there
+        return True
 
     def uploads(self) -> int:
         """How many uploads were begun and neither completed nor given up."""
@@ -73,6 +109,42 @@ class Backups:
             listed = self.hosted.bed.cluster.kubectl(*command).split()
             found += [f"etcd-{member}:{name}" for name in listed if "meshops" in name]
         return found
+
+
+def small(management_cluster: ManagementCluster) -> Hosted:
+    """A cluster with one real etcd member, whose snapshot has more than one part."""
+    hosted = management_cluster.hosted(SMALL, real=IMAGE)
+    if hosted not in _filled:
+        hosted.fill(_MEBIBYTES)
+        _filled.add(hosted)
+    return hosted
+
+
+def runs(*words: str) -> Callable[[Request], bool]:
+    """Whether a request runs a command in a pod that has these words."""
+
+    def matches(request: Request) -> bool:
+        return set(words) <= set(request.command)
+
+    return matches
+
+
+def after_the_upload(front: ApiFront) -> Callable[[Request], bool]:
+    """Whether a request is one that comes when the temporary file in the pod has been removed."""
+    since = len(front.requests)
+
+    def matches(request: Request) -> bool:
+        return not request.command and any("rm" in earlier.command for earlier in front.requests[since:])
+
+    return matches
+
+
+def eventually(what: str, holds: Callable[[], bool], seconds: float = 90.0) -> None:
+    """Wait until it holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"{what} did not come within {seconds:g} s"
+        time.sleep(0.1)
 
 
 def sets_in(dest: Path) -> list[Path]:

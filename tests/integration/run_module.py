@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +43,18 @@ def start_module(
     diff: bool = False,
     env: Mapping[str, str] | None = None,
     tmpdir: str | Path | None = None,
+    within: Sequence[str] = (),
 ) -> Module:
     """Start a module and return its process; ``args`` are its options, ``tmpdir`` is where it finds ``progress.jsonl``.
 
+    ``within`` is a command that becomes the one it is given.
     Without ``tmpdir`` it gets a directory of its own, so that one that does not end can be asked what it waits for.
     """
     directory = Path(tmpdir) if tmpdir is not None else _new_directory()
     internal = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_module_name": name, "_ansible_tmpdir": str(directory)}
     process = Module(
         # SIGABRT makes it tell where each of its threads is.
-        [sys.executable, "-X", "faulthandler", "-m", f"{PACKAGE}.{name}"],
+        [*within, sys.executable, "-X", "faulthandler", "-m", f"{PACKAGE}.{name}"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

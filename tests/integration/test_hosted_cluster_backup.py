@@ -11,15 +11,13 @@ import stat
 from pathlib import Path
 
 import pytest
-from backup_cases import Backups, contents_of, forms, sets_in, unfinished_in
+from backup_cases import PROD, Backups, contents_of, forms, sets_in, unfinished_in
 from hosted.bed import Hosted
 from hosted.etcd_image import Image
-from hosted.shape import Pool, Shape, neighbours
+from hosted.shape import neighbours
 from hosted_clusters import ManagementCluster
 from sandboxlib.audit import AuditLog
 
-POOLS = (Pool("prod-a", 2, config=("kubelet-a",)), Pool("prod-b", 1, autoscaling=(1, 4), upgrade="InPlace"))
-PROD = Shape("prod", namespace="whole", pools=POOLS, secret="canary-of-prod")
 BUCKET = "module-backups"
 
 

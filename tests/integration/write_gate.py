@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A front of an API server that lets a test stop time at one write: before it is made, or made but not answered."""
+"""A front of an API server that lets a test stop time at one write (or, when it says so, at one request of any kind): before it is made,
+or made but not answered."""
 
 from __future__ import annotations
 
@@ -19,8 +20,9 @@ _HELD_SECONDS = 120.0
 class Held:
     """A write to come. Once it is there (``wait``), the client waits too, until ``drop`` or ``release``."""
 
-    def __init__(self, matches: Callable[[Request], bool], nth: int, committed: bool) -> None:
+    def __init__(self, matches: Callable[[Request], bool], nth: int, committed: bool, any_kind: bool) -> None:
         self._matches = matches
+        self._any_kind = any_kind
         self._left = nth
         self._committed = committed
         self._arrived = threading.Event()
@@ -30,7 +32,7 @@ class Held:
 
     def takes(self, request: Request) -> bool:
         """Whether this is the one; counts those that match."""
-        if self._left == 0 or not request.writes or not self._matches(request):
+        if self._left == 0 or not (request.writes or self._any_kind) or not self._matches(request):
             return False
         self._left -= 1
         if self._left == 0:
@@ -81,9 +83,12 @@ class WriteGate(ApiFront):
     ...     held = gate.hold(lambda write: write.resource == "meshconfigs", committed=True)
     """
 
-    def hold(self, matches: Callable[[Request], bool], *, nth: int = 1, committed: bool = False) -> Held:
-        """Hold the ``nth`` write from now on that matches: before it reaches the server, or with ``committed`` before its answer."""
-        held = Held(matches, nth, committed)
+    def hold(self, matches: Callable[[Request], bool], *, nth: int = 1, committed: bool = False, any_kind: bool = False) -> Held:
+        """Hold the ``nth`` write from now on that matches: before it reaches the server, or with ``committed`` before its answer.
+
+        With ``any_kind`` requests that write nothing count as well, ``exec`` among them.
+        """
+        held = Held(matches, nth, committed, any_kind)
         self._held.append(held)
         self.add(held)
         return held

@@ -5,7 +5,7 @@
 """A front of an API server: a proxy on which a test makes requests fail, wait, or lose their answers.
 
 It ends TLS on loopback with a certificate of the cluster's own authority and speaks HTTP/1.1 only; behind it every request
-is made as the cluster's administrator. Watches pass through as they come.
+is made as the cluster's administrator. Watches pass through as they come, and so does what becomes a WebSocket (``exec``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from base64 import b64decode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self, cast
+from typing import Any, NamedTuple, Protocol, Self, cast, runtime_checkable
 from urllib.parse import urlsplit
 
 from sandboxlib.certificates import Authority, write_private
@@ -63,6 +63,14 @@ class Interruption(Protocol):
 
     def after(self, request: Request) -> None:
         """Do something when the server has answered, before the client gets the answer."""
+
+
+@runtime_checkable
+class Flowing(Protocol):
+    """An interruption in the middle of a WebSocket."""
+
+    def flows(self, size: int) -> None:
+        """Called when the client has got so many bytes of it; nothing flows until this returns, and it may raise Cut."""
 
 
 class ApiFront:
@@ -177,6 +185,11 @@ class _Handler(BaseHTTPRequestHandler):
             if given is not None:
                 self._give(given)
                 return
+            if "Upgrade" in self.headers:
+                self._become_tunnel(interruption)
+                if interruption:
+                    interruption.after(request)
+                return
             answer = self._ask(body)
             if interruption:
                 # Only what the server has done completely counts as done.
@@ -200,6 +213,29 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
         self._upstream.request(self.command, self.path, body or None, headers)
         return self._upstream.getresponse()
+
+    def _become_tunnel(self, interruption: Interruption | None) -> None:
+        """Let client and server talk as they like until one of them ends."""
+        self.close_connection = True
+        self._upstream.connect()
+        client, server = cast(ssl.SSLSocket, self.connection), cast(ssl.SSLSocket, self._upstream.sock)
+        head = [f"{self.command} {self.path} HTTP/1.1", *(f"{name}: {value}" for name, value in self.headers.items())]
+        server.sendall("\r\n".join([*head, "", ""]).encode())
+        given = 0
+        while True:
+            waiting = [side for side in (client, server) if side.pending()] or select.select([client, server], [], [], self.timeout)[0]
+            for side in waiting:
+                part = _received(side)
+                if part is None:
+                    continue
+                if not part:
+                    return
+                (server if side is client else client).sendall(part)
+                given += len(part) if side is server else 0
+                if side is server and isinstance(interruption, Flowing):
+                    interruption.flows(given)
+            if not waiting:
+                return
 
     def _send(self, answer: http.client.HTTPResponse, content: bytes | None) -> None:
         if content is None and answer.length is not None:
@@ -237,3 +273,15 @@ class _Handler(BaseHTTPRequestHandler):
             # Linger for no time: the client gets a reset instead of an orderly end.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
+
+
+def _received(side: ssl.SSLSocket) -> bytes | None:
+    """Return what has come, nothing at the end, None when it was nothing of the conversation (a session ticket of TLS)."""
+    patience = side.gettimeout()
+    side.settimeout(0)
+    try:
+        return side.recv(_CHUNK)
+    except ssl.SSLWantReadError:
+        return None
+    finally:
+        side.settimeout(patience)

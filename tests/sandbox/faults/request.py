@@ -15,7 +15,10 @@ _REVIEWS = ("authorization.k8s.io", "authentication.k8s.io")
 
 
 class Request(NamedTuple):
-    """``name`` is empty for a list, and for what helm creates (protobuf). ``helm`` says that helm sent it and not the module."""
+    """``name`` is empty for a list, and for what helm creates (protobuf). ``helm`` says that helm sent it and not the module.
+
+    ``command`` is what an ``exec`` runs in the pod.
+    """
 
     method: str
     path: str
@@ -26,6 +29,7 @@ class Request(NamedTuple):
     helm: bool = False
     dry_run: bool = False
     watch: bool = False
+    command: tuple[str, ...] = ()
 
     @property
     def writes(self) -> bool:
@@ -54,7 +58,7 @@ def request_of(method: str, target: str, body: bytes, user_agent: str) -> Reques
     name = rest[1] if len(rest) > 1 else ""
     if not name and body:
         name = _name_in(body)
-    return Request(method, url.path, group, rest[0], namespace, name, helm, dry_run, watch)
+    return Request(method, url.path, group, rest[0], namespace, name, helm, dry_run, watch, tuple(query.get("command", ())))
 
 
 def _name_in(body: bytes) -> str:
