@@ -67,4 +67,4 @@ class BackupReader:
         whole = collected(state.inventory, contents)
         files = files_of(whole.items)
         destination = destination_refusals(self._request.dest, needed_bytes(files), len(files))
-        return replace(state, collected=whole, missing=tuple(contents.refusals), destination=tuple(destination))
+        return replace(state, collected=whole, files=files, missing=tuple(contents.refusals), destination=tuple(destination))

@@ -49,7 +49,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_inde
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_journal import remove_dead
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_key import METHOD, load_key
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_names import new_run_id
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_objects import files_of, planned_entries, sha256_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_objects import planned_entries, sha256_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_store import DirectorySet
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_upload import upload_set
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_writer import SetWriter
@@ -245,7 +245,7 @@ class Backup:
         refusals = [*inventory_refusals(self._state.inventory), *self._state.missing]
         if refusals:
             raise refused(f"the backup of {self._request.target.annotated}, which has changed since its snapshot,", refusals)
-        self._writer.write_objects(self._state.collected.items)
+        self._writer.write_files(self._state.files)
         self._saved = self._state
         return f"{len(self._state.collected.items)} objects"
 
@@ -288,7 +288,7 @@ class Backup:
             cluster={"server": connection.server, "uid": connection.uid},
             kubernetes=connection.version,
             snapshot=self._copied.as_dict() if self._copied is not None else {},
-            entries=planned_entries(files_of(state.collected.items), encrypted=self._key is not None),
+            entries=planned_entries(state.files, encrypted=self._key is not None),
             findings=[*backup_findings(state), *self._notes],
             durations=self._durations,
             encryption={"method": METHOD, "key_id": self._key.id} if self._key is not None else {"method": ""},

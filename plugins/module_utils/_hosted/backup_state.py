@@ -16,12 +16,15 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventor
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.management import Management
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_plan import QuiesceState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_journal import DeadRun
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_objects import NewFile
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 
 
 @dataclass(frozen=True)
 class BackupState:
-    """``missing`` refuses what the cluster refers to and has not got, ``destination`` a directory that is not fit for a set of this size.
+    """``files`` are those of the ``collected`` objects, made once: that takes longer than collecting them.
+
+    ``missing`` refuses what the cluster refers to and has not got, ``destination`` a directory that is not fit for a set of this size.
 
     ``url_length`` is that of the address that a restore would use (0: not known). ``dead`` are runs of this hosted cluster into the
     same directory that were killed. ``quiesce`` is what stopping the cluster depends on, None in an online backup.
@@ -33,6 +36,7 @@ class BackupState:
     etcd: EtcdState
     bucket: BucketState
     collected: Collected
+    files: tuple[NewFile, ...] = ()
     missing: tuple[Refusal, ...] = ()
     destination: tuple[Refusal, ...] = ()
     url_length: int = 0
