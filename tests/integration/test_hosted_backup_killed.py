@@ -62,17 +62,6 @@ def left_by(backups: Backups) -> str:
     return run_id
 
 
-def own_files(backups: Backups) -> set[str]:
-    """The names of the temporary files in the pod, of the runs into this dest."""
-    found = {name.partition("meshops-backup-")[2].partition(".db")[0] for name in backups.left_in_pods()}
-    return {run_id for run_id in found if run_id in backups_seen(backups)}
-
-
-def backups_seen(backups: Backups) -> set[str]:
-    """The runs that dest knows of."""
-    return {Path(name).stem.removeprefix(".") for name in unfinished_in(backups.dest)} | {path.name for path in sets_in(backups.dest)}
-
-
 def kill(process: Module) -> None:
     """End it as a machine does that loses its power."""
     process.kill()
@@ -86,9 +75,11 @@ def killed_at(gate: WriteGate, backups: Backups, matches: Callable[[Request], bo
     process = backups.start(front=gate.kubeconfig, **options)
     eventually("the request to be killed at", lambda: held.arrived or process.poll() is not None)
     assert held.arrived, process.communicate()[0]
-    yield held
-    kill(process)
-    held.drop()
+    try:
+        yield held
+    finally:
+        kill(process)
+        held.drop()
 
 
 def between_pod_and_bucket(backups: Backups) -> None:
@@ -134,7 +125,7 @@ def between_pod_and_bucket(backups: Backups) -> None:
     # Nothing is ever deleted from a bucket; what is of no use there is told.
     (orphan,) = [finding for finding in result["findings"] if finding["code"] == "snapshot-without-set"]
     assert fourth in orphan["remedy"]
-    assert (unfinished_in(backups.dest), own_files(backups), backups.uploads()) == ([], set(), 0)
+    assert (unfinished_in(backups.dest), backups.uploads()) == ([], 0)
 
 
 def hits(backups: Backups, fault: str) -> int:
@@ -143,24 +134,38 @@ def hits(backups: Backups, fault: str) -> int:
 
 
 def among_files(backups: Backups) -> None:
-    """Killed while the set is written."""
+    """Killed while the set is written, and while it is stored in the bucket as well."""
     for name, place in FILES.items():
-        path = os.pathsep.join([str(HOOK), *filter(None, [os.environ.get("PYTHONPATH")])])
-        ended(backups.start(env={"PYTHONPATH": path, "KILLED_AT": place}))
+        ended(started_to_be_killed(backups, place))
         if name != "journal":
             run_id = left_by(backups)
             assert [path.name for path in sets_in(backups.dest)] == []
             if name == "objects":
                 told = backups.verify(backups.dest / f".{run_id}.partial")
                 assert_told(told, "index.json")
-    # The last one was killed when its set was whole, which the next run leaves as it is.
+    # The last one was killed when its set was whole, which the next runs leave as it is.
     (made,) = sets_in(backups.dest)
-    assert len(unfinished_in(backups.dest)) == 1
     before = contents_of(made)
+    key = backups.dest.with_name("key")
+    key.touch(mode=0o600)
+    key.write_text("9c" * 32)
+    sealed = {"encryption": {"key_file": str(key)}}
+    # Read for the bucket when the objects are there, before the index is.
+    ended(started_to_be_killed(backups, r"open /small-[^/]*/index\.json\.hmac$ 1", upload_set=True, **sealed))
+    (other,) = set(sets_in(backups.dest)) - {made}
+    assert any(f"{other.name}/objects/" in stored for stored in backups.snapshots())
+    assert_told(backups.verify(f"s3://{backups.bucket}/{other.name}", **sealed), "index.json")
     result = backups.run()
     assert (result.get("msg", ""), result["verified"]) == ("", True)
-    assert (contents_of(made), len(sets_in(backups.dest)), unfinished_in(backups.dest)) == (before, 2, [])
+    assert (contents_of(made), len(sets_in(backups.dest)), unfinished_in(backups.dest)) == (before, 3, [])
     assert backups.verify(made)["verified"] is True
+    assert backups.verify(other, **sealed)["verified"] is True
+
+
+def started_to_be_killed(backups: Backups, place: str, **options: Any) -> Module:
+    """A backup that is killed when it does that with a file."""
+    path = os.pathsep.join([str(HOOK), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return backups.start(env={"PYTHONPATH": path, "KILLED_AT": place}, **options)
 
 
 @pytest.mark.timeout(300)
