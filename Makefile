@@ -32,7 +32,7 @@ test-unit: ## decisions: plain data in, plan out
 test-meta: ## everything is documented, tested and wired
 	@$(STAGE) meta 60 $(IN_TREE) pytest tests/meta $(PYTEST)
 
-test-molecule: binaries ## roles and playbooks as a user runs them, on sandbox clusters
+test-molecule: binaries hosted ## roles and playbooks as a user runs them, on sandbox clusters
 	@$(STAGE) molecule 600 $(IN_TREE) molecule test --all --report
 
 test-integration: binaries istio hosted ## modules against sandbox clusters

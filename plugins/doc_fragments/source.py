@@ -6,7 +6,11 @@
 
 from __future__ import annotations
 
-_SOURCE = r"""
+
+class ModuleDocFragment:
+    """The cluster, and how it is spoken to."""
+
+    DOCUMENTATION = r"""
 options:
   source:
     description:
@@ -14,8 +18,8 @@ options:
         C(kubernetes.core), and one that says which cluster it must be.
       - It must name a cluster by at least one of C(kubeconfig), C(context), C(host) and C(api_key). C(K8S_AUTH_*) environment variables do
         not count, because a procedure may be about two clusters.
+      - Required by whatever looks at a cluster.
     type: dict
-    required: %s
     suboptions:
       expected_cluster:
         description:
@@ -101,11 +105,3 @@ requirements:
   - kubernetes >= 24.2.0
   - PyYAML >= 5.1
 """
-
-
-class ModuleDocFragment:
-    """``source``, which is required, or in ``optional`` is not."""
-
-    DOCUMENTATION = _SOURCE % "true"
-
-    OPTIONAL = _SOURCE % "false"

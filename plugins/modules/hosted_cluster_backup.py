@@ -115,7 +115,7 @@ options:
     type: int
     default: 3600
 extends_documentation_fragment:
-  - meshops.lifecycle.source.optional
+  - meshops.lifecycle.source
   - meshops.lifecycle.aws
   - meshops.lifecycle.procedure
   - meshops.lifecycle.attributes
@@ -336,7 +336,6 @@ def back_up_or_verify(module: LifecycleModule) -> dict[str, Any]:
 def main() -> None:
     """Run the module."""
     spec = source_spec(
-        required=False,
         **AWS_SPEC,
         name={"type": "str"},
         namespace={"type": "str", "default": "clusters"},

@@ -180,7 +180,8 @@ def _patch(action: str, item: _Object, before: _Object, after: _Object) -> Step:
         after=after,
         uid=uid_of(item),
         resource_version=str(metadata_of(item).get("resourceVersion") or ""),
-        permissions=(Permission("patch", group, resource, ref.namespace),),
+        # After a conflict the object is read again.
+        permissions=tuple(Permission(verb, group, resource, ref.namespace) for verb in ("get", "patch")),
     )
 
 

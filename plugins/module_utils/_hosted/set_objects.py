@@ -28,22 +28,18 @@ class CollectedItem(Protocol):
     @property
     def path(self) -> str:
         """NAMESPACE/PLURAL.GROUP/NAME.json; _cluster for the namespace of what has none."""
-        ...
 
     @property
     def object(self) -> Mapping[str, Any]:
         """What a restore creates."""
-        ...
 
     @property
     def removed(self) -> Mapping[str, Any]:
         """What cleaning took away; empty when nothing."""
-        ...
 
     @property
     def evidence(self) -> bool:
         """Whether a restore only looks at it."""
-        ...
 
 
 class Stored(NamedTuple):

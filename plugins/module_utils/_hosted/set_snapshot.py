@@ -28,7 +28,6 @@ class SnapshotCheck(Protocol):
 
     def __call__(self, bucket: str, key: str, version_id: str) -> SnapshotSeen | None:
         """Return what S3 has of it."""
-        ...
 
 
 class StoredObject(Protocol):
@@ -37,17 +36,14 @@ class StoredObject(Protocol):
     @property
     def size(self) -> int:
         """In bytes."""
-        ...
 
     @property
     def sha256(self) -> str:
         """Its metadata ``sha256``, in hexadecimal; "" without it."""
-        ...
 
     @property
     def checksum(self) -> str:
         """The checksum that S3 itself made; "" without one."""
-        ...
 
 
 class ByMetadata:

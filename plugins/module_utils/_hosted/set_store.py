@@ -29,19 +29,15 @@ class SetStore(Protocol):
     @property
     def where(self) -> str:
         """The place, without a slash at its end."""
-        ...
 
     def names(self) -> Sequence[str]:
         """Return the paths of all files in it, sorted, whatever they are. LifecycleError when it cannot be read at all."""
-        ...
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes as they are stored. LifecycleError when it is not there or cannot be read."""
-        ...
 
     def exposed(self) -> Sequence[Exposed]:
         """Return what others may read or change; a bucket's rights are looked at elsewhere."""
-        ...
 
 
 class DirectorySet:

@@ -105,14 +105,15 @@ class Connection:
             return current
 
 
-def connect(module: Caller, *, explicit: bool, environ: Mapping[str, str] = os.environ, where: str = "") -> Connection:
+def connect(module: Caller, *, explicit: bool, environ: Mapping[str, str] | None = None, where: str = "") -> Connection:
     """Return the connection that the module's options name; the cluster is only contacted when ``expected_cluster`` is given.
 
-    ``explicit``: refuse when no option or K8S_AUTH_* variable of ``environ`` names a cluster; ``where`` is the option that has the
+    ``explicit``: refuse when no option or K8S_AUTH_* variable of ``environ`` (by default the
+    process') names a cluster; ``where`` is the option that has the
     connection's options, if they are not the module's own. Raises LifecycleError for unusable options,
     Refused for the wrong cluster, KubeError when that cannot be found out.
     """
-    options = connection_options(module.params, environ)
+    options = connection_options(module.params, os.environ if environ is None else environ)
     if explicit:
         require_explicit(options, where)
     connection = Connection(

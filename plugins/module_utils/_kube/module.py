@@ -40,11 +40,14 @@ def lifecycle_spec(**options: Mapping[str, Any]) -> dict[str, Any]:
     return {**spec, **options}
 
 
-def source_spec(*, required: bool = True, **options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the argument spec of a module that names its cluster in the option ``source``: a dict with the connection options."""
+def source_spec(**options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the argument spec of a module that names its cluster in the option ``source``: a dict with the connection options.
+
+    It is not required here, because some things need no cluster; whatever opens the connection refuses without it.
+    """
     connection = lifecycle_spec()
     shared = {name: connection.pop(name) for name in _SHARED}
-    return {"source": {"type": "dict", "required": required, "options": connection}, **shared, **options}
+    return {"source": {"type": "dict", "options": connection}, **shared, **options}
 
 
 class _Source(NamedTuple):

@@ -200,7 +200,7 @@ def test_a_stream_of_another_size_is_an_error(pieces: list[bytes], whole: bool) 
     snapshot = Snapshot("etcd-2", "/tmp/x", 3, "", 1, 2, 3, 4, "")
     found: list[bytes] = []
     expected = nullcontext() if whole else pytest.raises(LifecycleError, match="of its 3 bytes came out")
-    with snapshot_stream(Streams(), "clusters-prod", snapshot, Deadline(9)) as stream, expected:
+    with expected, snapshot_stream(Streams(), "clusters-prod", snapshot, Deadline(9)) as stream:
         found.extend(stream)
     assert found == pieces
 

@@ -64,7 +64,7 @@ def pod(name: str, number: int = 0, **metadata: Any) -> Object:
 
 
 def inventory(
-    replicas: Mapping[str, int] = USUAL,
+    replicas: Mapping[str, int] | None = None,
     *,
     paused_until: str | None = None,
     pools: Mapping[str, str | None] | None = None,
@@ -76,6 +76,7 @@ def inventory(
     """A hosted cluster with these Deployments and their pods; None is no such field."""
     spec = {"infraID": "prod-x1", "controllerAvailabilityPolicy": availability, **_given(pausedUntil=paused_until)}
     api = "hypershift.openshift.io/v1beta1"
+    wanting = USUAL if replicas is None else replicas
     made = Inventory(
         target=TARGET,
         hosted_cluster=item(api, "HostedCluster", TARGET.namespace, TARGET.name, spec, annotations=dict(annotations or {})),
@@ -84,8 +85,8 @@ def inventory(
             for name, until in ({"prod-a": None, "prod-b": None} if pools is None else pools).items()
         ),
         objects={"clusters": (item("cluster.x-k8s.io/v1beta1", "Cluster", NAMESPACE, "prod-x1", _given(paused=cluster_paused)),)},
-        deployments=tuple(deployment(name, number) for name, number in replicas.items()),
-        pods=tuple(pod(name, number) for name, wanted in replicas.items() for number in range(wanted)),
+        deployments=tuple(deployment(name, number) for name, number in wanting.items()),
+        pods=tuple(pod(name, number) for name, wanted in wanting.items() for number in range(wanted)),
         versions={"cluster.x-k8s.io": "v1beta1"},
     )
     return replace(made, **more)

@@ -53,9 +53,9 @@ class Bucket:
         yield self.data[1000:]
 
 
-def found(check: SnapshotCheck | None, index: dict[str, Any] = INDEX) -> list[tuple[str, str]]:
+def found(check: SnapshotCheck | None, index: dict[str, Any] | None = None) -> list[tuple[str, str]]:
     """Return severity and code of the findings."""
-    return [(finding.severity, finding.code) for finding in snapshot_findings(index, check)]
+    return [(finding.severity, finding.code) for finding in snapshot_findings(INDEX if index is None else index, check)]
 
 
 @pytest.mark.parametrize(
