@@ -75,7 +75,7 @@ def verify_set(store: SetStore, key: Key | None, snapshot_check: SnapshotCheck |
     if index is None:
         return Verification(None, tuple(findings))
     cipher = Cipher(key, index.run_id) if key is not None and index.method == METHOD else None
-    findings = [*_authenticity(faults, store, index, content, key, cipher)]
+    findings = [*_authenticity(faults, store, index, content, names, key, cipher)]
     # What is not authentic is not opened.
     opener = cipher if not findings else None
     findings += _place(faults, store.where, index)
@@ -106,7 +106,7 @@ def _understood(faults: Faults, content: bytes) -> tuple[Index | None, list[Find
 
 
 def _authenticity(
-    faults: Faults, store: SetStore, index: Index, content: bytes, key: Key | None, cipher: Cipher | None
+    faults: Faults, store: SetStore, index: Index, content: bytes, names: Sequence[str], key: Key | None, cipher: Cipher | None
 ) -> Iterator[Finding]:
     if index.method not in ("", METHOD):
         yield faults.encryption_unknown(index.method)
@@ -119,8 +119,10 @@ def _authenticity(
     name = authenticator(index)
     try:
         found = store.read(name)
-    except LifecycleError:
-        # Whether it is there is said with the other files.
+    except LifecycleError as error:
+        # Whether it is there is said with the other files. A link or a pipe in its place proves nothing.
+        if name in names:
+            yield faults.unreadable(name, error)
         return
     expected = f"{cipher.mac(content)}\n" if cipher is not None else f"{sha256_of(content)}  {INDEX}\n"
     if hmac.compare_digest(found, expected.encode()):

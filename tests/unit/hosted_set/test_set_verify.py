@@ -211,6 +211,20 @@ def test_who_has_no_key_cannot_change_an_encrypted_set(whole: Mapping[Key | None
     assert errors(check(store, KEY)) == {"set-not-encrypted"}
 
 
+@EITHER
+def test_a_proof_that_cannot_be_read_proves_nothing(tmp_path: Path, key: Key | None) -> None:
+    path = write_set(tmp_path, key)
+    proof, index = path / ("index.json.hmac" if key else "index.json.sha256"), path / "index.json"
+    proof.unlink()
+    proof.symlink_to(index)
+    # Whoever does so has the index say what they like.
+    index.write_bytes(index.read_bytes().replace(b'"mode": "online"', b'"mode": "quiesce"'))
+    found = check(DirectorySet(str(path)), key)
+    assert [(finding.code, finding.object.name.rpartition("/")[2]) for finding in found.findings if finding.severity == "error"] == [
+        ("file-unreadable", proof.name)
+    ]
+
+
 def test_keys_that_are_missing_or_wrong(whole: Mapping[Key | None, Memory]) -> None:
     (missing,) = check(whole[KEY], None).findings
     assert missing.code == "key-missing"
