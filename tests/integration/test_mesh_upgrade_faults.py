@@ -102,7 +102,7 @@ def told_at(result: Result, writes: Sequence[Write]) -> None:
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS, ids=str)
-@pytest.mark.parametrize("turn", range(len(PASSING)) if ALL else (0, 4))
+@pytest.mark.parametrize("turn", range(len(PASSING)) if ALL else (4,))
 def test_what_passes_is_overcome_at_every_write_and_at_many_reads(
     mesh_cluster: MeshCluster, direction: Direction, front: ApiFront, turn: int
 ) -> None:
@@ -173,7 +173,8 @@ def test_what_fails_at_a_step_is_taken_back_each_time(mesh_cluster: MeshCluster)
     UP.reset(mesh_cluster)
     before = mesh_cluster.mesh_config
     with ApiFront(mesh_cluster.cluster) as front:
-        for write in (ORPHAN, PATCH_MESH_CONFIG, REMOVE, LABEL[0]):
+        # What is cleaned up is cleaned up at the same time: one of it stands for both.
+        for write in (ORPHAN, PATCH_MESH_CONFIG, REMOVE, *(LABEL[:1] if ALL else ())):
             rule = Rule(status(403), write.matches)
             front.add(rule)
             result = upgrade(mesh_cluster, UP, front, rollback_on_failure=True)
