@@ -48,10 +48,12 @@ def upload_stream(
     sha256: str,
     size: int,
     kms_key_id: str = "",
+    default_encryption: str = "",
     on_bytes: Callable[[int], None] | None = None,
 ) -> Uploaded:
     """Store ``size`` bytes with the digest ``sha256`` (hexadecimal) that come in ``chunks``, which is read in another thread.
 
+    ``default_encryption`` is the bucket's (``BucketState.encryption``), for when no ``kms_key_id`` is given.
     ``on_bytes`` is told the number of bytes of each chunk that was read. When the stream is shorter, longer or another one, when it
     raises, or when S3 does not take it after all attempts, there is no object, and the parts that had been sent are taken back; if
     that fails, too, ``state`` of the error says so. Raises StreamMismatch, what ``chunks`` raises, AwsError and NotProven.
@@ -61,7 +63,7 @@ def upload_stream(
     s3, part = s3_of(aws, bucket), part_size(size)
     reader = ChunkReader(iter(chunks), size=size, sha256=sha256, part=part, on_bytes=on_bytes)
     try:
-        _transfer(s3, reader, bucket, key, part=part, size=size, arguments=_arguments(sha256, kms_key_id))
+        _transfer(s3, reader, bucket, key, part=part, size=size, arguments=_arguments(sha256, kms_key_id, default_encryption))
     except Exception as error:
         failure = reader.failure or error
         # When the answer to the last request was lost, the SDK asks again, and the upload is no more, for it was completed.
@@ -72,22 +74,30 @@ def upload_stream(
     return _proven(aws, bucket, key, size, sha256, reader.parts, reader.checksum)
 
 
-def upload_bytes(aws: Aws, data: bytes, bucket: str, key: str, *, sha256: str, kms_key_id: str = "") -> Uploaded:
-    """Store ``data``, whose SHA-256 (hexadecimal) is ``sha256``; raises AwsError and NotProven."""
+def upload_bytes(
+    aws: Aws, data: bytes, bucket: str, key: str, *, sha256: str, kms_key_id: str = "", default_encryption: str = ""
+) -> Uploaded:
+    """Store ``data``, whose SHA-256 (hexadecimal) is ``sha256``, encrypted as ``upload_stream`` does; raises AwsError and NotProven."""
     digest = hashlib.sha256(data)
     if digest.hexdigest() != sha256:
         why = f"its SHA-256 is {digest.hexdigest()}, not {sha256}"
         raise LifecycleError(f"What is to be stored at {address(bucket, key)} has changed", object=object_ref(bucket, key), why=why)
     s3 = s3_of(aws, bucket)
     try:
-        s3.put_object(Bucket=bucket, Key=key, Body=data, **_arguments(sha256, kms_key_id))
+        s3.put_object(Bucket=bucket, Key=key, Body=data, **_arguments(sha256, kms_key_id, default_encryption))
     except Exception as error:
         raise aws_error(error, f"storing {address(bucket, key)}", object_ref(bucket, key)) from error
     return _proven(aws, bucket, key, len(data), sha256, 1, base64.b64encode(digest.digest()).decode())
 
 
-def _arguments(sha256: str, kms_key_id: str) -> dict[str, Any]:
-    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {"ServerSideEncryption": "AES256"}
+def _arguments(sha256: str, kms_key_id: str, default_encryption: str) -> dict[str, Any]:
+    if kms_key_id:
+        encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id}
+    elif default_encryption.startswith("aws:kms"):
+        # Whatever is said here comes before the bucket's own key, and AES256 is less than that.
+        encryption = {}
+    else:
+        encryption = {"ServerSideEncryption": "AES256"}
     return {"ChecksumAlgorithm": "SHA256", "Metadata": {"sha256": sha256}, **encryption}
 
 

@@ -229,7 +229,7 @@ class Backup:
         writer.note(namespace=namespace, pod=choice.pod, directory=choice.directory, bucket=request.bucket, key=key)
         # The objects that are saved are those that are there after the snapshot.
         self._written = True
-        self._copied = self._copier.copy(choice, etcd.tools, self._run_id, request.bucket, key, request.kms_key_id)
+        self._copied = self._copier.copy(choice, etcd.tools, self._run_id, request.bucket, key, **self._encryption)
         if self._copied.finding is not None:
             self._notes.append(self._copied.finding)
         snapshot = self._copied.snapshot
@@ -274,11 +274,13 @@ class Backup:
             ) from error
         self._uploaded_to = address
 
+    @property
+    def _encryption(self) -> dict[str, str]:
+        return {"kms_key_id": self._request.kms_key_id, "default_encryption": self._state.bucket.encryption or ""}
+
     def _put(self, path: str, data: bytes) -> None:
         request = self._request
-        upload_bytes(
-            self._aws, data, request.bucket, request.key(self._run_id, path), sha256=sha256_of(data), kms_key_id=request.kms_key_id
-        )
+        upload_bytes(self._aws, data, request.bucket, request.key(self._run_id, path), sha256=sha256_of(data), **self._encryption)
 
     def _index_now(self) -> Index:
         connection, state = self._module.connection, self._saved or self._state

@@ -73,7 +73,7 @@ class SnapshotCopier:
         """Whether something of this run is outside of its directory that the next run has to remove."""
         return self.in_pod is not None or self.in_bucket
 
-    def copy(self, choice: Choice, tools: Tools, run_id: str, bucket: str, key: str, kms_key_id: str) -> Copied:
+    def copy(self, choice: Choice, tools: Tools, run_id: str, bucket: str, key: str, *, kms_key_id: str, default_encryption: str) -> Copied:
         """Take a snapshot, stream it to the bucket and remove it from the pod; raises LifecycleError when any of that fails.
 
         What could not be removed after a failure is for the next run: the journal of this one knows of it.
@@ -91,6 +91,7 @@ class SnapshotCopier:
                     sha256=snapshot.sha256,
                     size=snapshot.size,
                     kms_key_id=kms_key_id,
+                    default_encryption=default_encryption,
                     on_bytes=_Told(self._progress, snapshot.size),
                 )
             self.in_bucket = False
