@@ -17,19 +17,19 @@ from hosted.aws import REGION, Aws
 from hosted.bed import Bed
 from hosted.etcd_image import Image
 from hosted.shape import Shape, shape_of_size
-from measuring import Candidate, Measurement, once, side_by_side
+from measuring import Candidate, Measurement, side_by_side
 from sandboxlib.cluster import Cluster
 
 HERE = Path(__file__).resolve().parent
 
 
 class Backups(NamedTuple):
-    """``found`` are a playbook that does nothing and that of the backups; the rest is of the last run for all clusters together."""
+    """``found`` are a playbook that does nothing and that of the backups; the rest is what one run asks for each of the clusters."""
 
     found: list[Measurement]
-    requests: int
-    execs: int
-    requests_of_aws: int
+    requests: float
+    execs: float
+    requests_of_aws: float
 
 
 def backups(home: Path, runs: int, say: Say, number: int) -> Backups:
@@ -52,16 +52,17 @@ def backups(home: Path, runs: int, say: Say, number: int) -> Backups:
             Candidate(f"backup playbook, {number} sets", [*playbook, *reports], expect="failed=0 "),
         ]
         environment = {**os.environ, **bed.cluster.environment(), **aws.environment()}
+        mark, asked = bed.cluster.mark(), len(aws.requests())
         say(f"measuring {len(candidates)} playbooks, {runs} times each")
         found = side_by_side(candidates, runs, environment)
-        mark, asked = bed.cluster.mark(), len(aws.requests())
-        once(candidates[1], environment)
         ours = [event for event in bed.cluster.audit_since(mark) if event.user_agent.startswith("meshops.lifecycle/")]
         made = [path for path in (home / "sets").iterdir() if not path.name.startswith(".")]
-        if len(made) != number * (runs + 2):
-            raise RuntimeError(f"there are {len(made)} sets after {runs + 2} runs")
+        # Each candidate has run once more, to warm up.
+        done = number * (runs + 1)
+        if len(made) != done:
+            raise RuntimeError(f"there are {len(made)} sets, not {done}")
         execs = sum(event.resource == "pods/exec" for event in ours)
-        return Backups(found, len(ours), execs, len(aws.requests()) - asked)
+        return Backups(found, len(ours) / done, execs / done, (len(aws.requests()) - asked) / done)
 
 
 def _add(bed: Bed, shape: Shape) -> None:

@@ -72,8 +72,8 @@ def backups(home: Path, runs: int, say: Say, clusters: int) -> list[str]:
         *page.table_per_host(found.found, clusters),
         "",
         (
-            f"Requests of one run, per hosted cluster: {found.requests / clusters:.1f} to the API server, {found.execs / clusters:.1f} "
-            f"of which run a command in a pod (planning included), and {found.requests_of_aws / clusters:.1f} to S3."
+            f"Requests of one run, per hosted cluster: {found.requests:.1f} to the API server, {found.execs:.1f} of which run a command in "
+            f"a pod (planning included), and {found.requests_of_aws:.1f} to S3."
         ),
         "",
     ]
