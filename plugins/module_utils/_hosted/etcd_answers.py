@@ -19,6 +19,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_com
     ETCDUTL,
     KEY,
 )
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_room import KEPT_PERCENT, ON_THE_NODE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_state import PLACES, Tools
 
 # etcd api/etcdserverpb/rpc.proto, AlarmType
@@ -67,12 +68,17 @@ def files(listing: bytes) -> tuple[Tools, tuple[str, ...]]:
 
 
 def room(table: bytes, *, read_only_root: bool) -> dict[str, int]:
-    """Return the free bytes by directory, of the answer to ``ROOM``; of what is on a root that cannot be written, none."""
+    """Return the bytes by directory that a file may take, of the answer to ``ROOM``; of what is on a root that cannot be written, none.
+
+    What is on the node's own disk leaves free what the kubelet wants to be free: it ends pods before that is used up.
+    """
     free: dict[str, int] = {}
     for line in table.decode("utf-8", "replace").splitlines():
         fields = line.split()
-        if len(fields) == 3 and fields[0] in PLACES and fields[1].isdecimal():
-            free[fields[0]] = 0 if read_only_root and fields[2] == "/" else int(fields[1])
+        if len(fields) == 5 and fields[0] in PLACES and fields[1].isdecimal() and fields[2].isdecimal():
+            name, size, available, kind, mounted = fields[0], int(fields[1]), int(fields[2]), fields[3], fields[4]
+            kept = 0 if name not in ON_THE_NODE or kind == "tmpfs" else size * KEPT_PERCENT // 100
+            free[name] = 0 if read_only_root and mounted == "/" else max(0, available - kept)
     return free
 
 

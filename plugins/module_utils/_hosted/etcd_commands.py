@@ -25,7 +25,7 @@ _ENDPOINT = "https://localhost:2379"
 _ANSWER_SECONDS = 5
 
 FILES = ("ls", "-1Ap", *AUTHORITIES, CERTIFICATE, KEY, ETCDCTL, ETCDUTL, *PLACES, DATA)
-ROOM = ("df", "-B1", "--output=file,avail,target", *PLACES)
+ROOM = ("df", "-B1", "--output=file,size,avail,fstype,target", *PLACES)
 STATUS = ("endpoint", "status", "-w", "json")
 HEALTH = ("endpoint", "health", "-w", "json")
 MEMBERS = ("member", "list", "-w", "json")

@@ -23,6 +23,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_com
     STATUS,
     etcdctl,
 )
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_room import within_limits
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_state import EtcdState, Member, Tools
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import Inventory, mapping, name_of, replicas_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import ETCD
@@ -70,7 +71,7 @@ def _member(pods: PodExec, namespace: str, found: Mapping[str, Object], deadline
     error = "there is no such pod" if pod is None else not_running(pod)
     if pod is None or error:
         return Member(name, error=error)
-    return _Reader(pods, namespace, name, deadline).member(read_only_root(pod))
+    return _Reader(pods, namespace, name, deadline).member(pod)
 
 
 def not_running(pod: Object) -> str:
@@ -102,7 +103,7 @@ class _Reader:
     def __init__(self, pods: PodExec, namespace: str, pod: str, deadline: Deadline) -> None:
         self._pods, self._namespace, self._pod, self._deadline = pods, namespace, pod, deadline
 
-    def member(self, read_only: bool) -> Member:
+    def member(self, pod: Object) -> Member:
         """Return everything; what fails is its ``error``, and ends the questions."""
         member = Member(self._pod)
         try:
@@ -111,7 +112,8 @@ class _Reader:
             # Its exit code is 2 for a file that is not there; one of the two authorities never is.
             if listing.exit_code > 2:
                 raise NotUnderstood(f"ls: {listing.stderr or listing.exit_code}")
-            free = etcd_answers.room(self._run(READ_ONLY["room"]).stdout, read_only_root=read_only)
+            free = etcd_answers.room(self._run(READ_ONLY["room"]).stdout, read_only_root=read_only_root(pod))
+            free = within_limits(free, pod, _named(mapping(pod, "spec").get("containers")))
             member = member._replace(tools=tools, free=free, leftovers=leftovers)
             return self._answers(member, tools)
         except (Forbidden, Unauthorized):

@@ -39,8 +39,8 @@ class Member(NamedTuple):
 
     Ids are in hexadecimal. ``member_ids`` are those of the cluster that it thinks it is in, sorted. ``alarms`` are those of all
     members (``NOSPACE of etcd-1``). ``healthy``: it can read with a quorum, and there is no alarm. ``error`` says why it is not,
-    or why nothing is known; ``tools`` is None when no command could be run in the pod. ``free`` is bytes by directory,
-    ``leftovers`` the paths of old snapshots.
+    or why nothing is known; ``tools`` is None when no command could be run in the pod. ``free`` is the bytes by directory that may
+    be written without harm to the pod, ``leftovers`` the paths of old snapshots.
     """
 
     pod: str

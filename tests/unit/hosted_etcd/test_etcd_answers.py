@@ -65,18 +65,24 @@ def test_without_the_key_there_is_no_client() -> None:
     assert not etcd_answers.files(LISTING.replace(b"/etc/etcd/tls/client/etcd-client.key\n", b""))[0].client
 
 
-TABLE = b"""File             Avail Mounted on
-/tmp        8589934592 /
-/var/lib    8170504192 /var/lib
+TABLE = b"""File        1B-blocks      Avail Type    Mounted on
+/tmp     107374182400 8589934592 tmpfs   /
+/var/lib  16777216000 8170504192 ext4    /var/lib
 """
 
 
 def test_free_room() -> None:
     assert etcd_answers.room(TABLE, read_only_root=False) == {"/tmp": 8589934592, "/var/lib": 8170504192}
     assert etcd_answers.room(TABLE, read_only_root=True) == {"/tmp": 0, "/var/lib": 8170504192}
-    assert etcd_answers.room(b"df: /tmp: No such file or directory\nFile Avail Mounted on\n/var/lib 5 /\n", read_only_root=False) == {
-        "/var/lib": 5
-    }
+    missing = b"df: /tmp: No such file or directory\nFile 1B-blocks Avail Type Mounted on\n/var/lib 9 5 ext4 /\n"
+    assert etcd_answers.room(missing, read_only_root=False) == {"/var/lib": 5}
+
+
+def test_a_disk_of_the_node_is_not_filled_until_its_pods_are_evicted() -> None:
+    table = b"/tmp 100000 %d xfs /tmp\n/var/lib 100000 20 xfs /var/lib\n"
+    assert etcd_answers.room(table % 40000, read_only_root=True) == {"/tmp": 25000, "/var/lib": 20}
+    assert etcd_answers.room(table % 15000, read_only_root=True)["/tmp"] == 0
+    assert etcd_answers.room(table % 9, read_only_root=True)["/tmp"] == 0
 
 
 def test_the_status_of_a_member() -> None:

@@ -220,3 +220,12 @@ def test_removing_removes_two_names_and_no_others() -> None:
 def test_no_other_place_and_no_other_name(directory: str, run_id: str) -> None:
     with pytest.raises(ValueError, match="not a place and a run id"):
         snapshot_path(directory, run_id)
+
+
+def test_what_the_pod_is_ended_for_is_no_room() -> None:
+    table = b"File 1B-blocks Avail Type Mounted on\n/tmp 1000 900 xfs /tmp\n/var/lib 1000 900 xfs /var/lib\n"
+    limited = pod(0)
+    limited["spec"]["volumes"] = [{"name": "tmp", "emptyDir": {"sizeLimit": "300"}}]
+    limited["spec"]["containers"][0]["volumeMounts"] = [{"name": "tmp", "mountPath": "/tmp"}]
+    (member,) = read_etcd(Pods({"df": ExecResult(table, "", 0)}), inventory(limited, replicas=1), timeout=30).members
+    assert member.free == {"/tmp": 300, "/var/lib": 900}
