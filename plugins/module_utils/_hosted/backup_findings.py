@@ -13,7 +13,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.presign imp
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_state import BackupState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_state import etcd_findings
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import replicas_of
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import Target
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import OPERATOR_NAMESPACE, Target
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_findings import quiesce_findings
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -25,6 +25,7 @@ def backup_findings(state: BackupState) -> list[Finding]:
     found = [*state.collected.findings]
     if inventory.etcd is not None:
         found += etcd_findings(inventory.target, replicas_of(inventory.etcd), state.etcd)
+    found += [_unread(what, why) for what, why in sorted(state.management.unreadable.items())]
     found += bucket_findings(state.bucket)
     found += url_findings(state.url_length, ObjectRef("Bucket", state.request.bucket))
     if state.quiesce is not None:
@@ -43,6 +44,18 @@ def left_stopped(target: Target, commands: Sequence[str]) -> Finding:
         f"{target.ref} is stopped and stays so: its API does not answer, and nothing looks after its machines; its workers go on",
         "what is restored elsewhere from this set is only true as long as nothing changes here",
         f"restore it on the other management cluster; or bring it back with: {'; '.join(commands)}",
+    )
+
+
+def _unread(what: str, why: str) -> Finding:
+    return Finding(
+        "warning",
+        "not-readable",
+        ObjectRef("Namespace", OPERATOR_NAMESPACE),
+        f"{what} could not be read: {why}",
+        "the operator and its ConfigMap name the bucket of identity documents, which all the world may read and no snapshot may be in; "
+        "external-dns names the owner of the DNS records, which the index then does not have",
+        "grant the permission (the module's documentation has the ClusterRole)",
     )
 
 

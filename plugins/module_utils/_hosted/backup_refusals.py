@@ -11,6 +11,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_s
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_state import etcd_refusals
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import mapping, replicas_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory_refusals import inventory_refusals
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.management import issuer_bucket
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_refusals import quiesce_refusals
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan import Refusal
 
@@ -23,7 +24,8 @@ def backup_refusals(state: BackupState) -> list[Refusal]:
     if inventory.etcd is not None:
         found += etcd_refusals(inventory.target, replicas_of(inventory.etcd), state.etcd)
     region = str(mapping(inventory.spec, "platform", "aws").get("region") or "")
-    found += bucket_refusals(state.bucket, region, state.management.oidc_bucket_names)
+    documents = (*state.management.oidc_bucket_names, issuer_bucket(str(inventory.spec.get("issuerURL") or "")))
+    found += bucket_refusals(state.bucket, region, documents)
     found += state.destination
     if state.request.quiesce:
         found += quiesce_refusals(inventory)

@@ -10,9 +10,11 @@ Read in openshift/hypershift cmd/install/assets/hypershift_operator.go: Deployme
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import mapping, replicas_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import OPERATOR_NAMESPACE
@@ -167,6 +169,20 @@ def _external_dns(deployment: Object) -> ExternalDns:
         interval=one("interval"),
         cache_interval=one("txt-cache-interval"),
     )
+
+
+def issuer_bucket(issuer: str) -> str:
+    """Return the bucket that an issuer's documents are in, "" when its address is not one of S3 (a distribution before it, a proxy).
+
+    A cluster that was moved here, or whose operator was set up anew, has its documents where they were.
+    """
+    address = urlsplit(issuer)
+    host, path = address.hostname or "", address.path.strip("/").partition("/")[0]
+    if not re.search(r"\.amazonaws\.com(\.cn)?$", host):
+        return ""
+    if re.match(r"s3[.-]", host):
+        return path
+    return re.split(r"\.s3[.-]", host)[0] if re.search(r"\.s3[.-]", host) else ""
 
 
 def _buckets(operator: Object | None, oidc_config: Object | None) -> Iterator[Bucket]:

@@ -96,6 +96,29 @@ def test_each_part_has_its_refusals(changes: dict[str, Any], code: str) -> None:
     assert [refusal.code for refusal in backup_refusals(state_of(**changes))] == [code]
 
 
+@pytest.mark.parametrize("bucket", ["issuers", "dotted.name"])
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "https://{}.s3.us-east-2.amazonaws.com/prod-x1",
+        "https://{}.s3.amazonaws.com/prod-x1",
+        "https://{}.s3-us-west-2.amazonaws.com/prod-x1",
+        "https://s3.us-east-2.amazonaws.com/{}/prod-x1",
+        "https://{}.s3.cn-north-1.amazonaws.com.cn/prod-x1",
+    ],
+)
+def test_the_bucket_of_the_issuer_is_known_by_its_address_too(issuer: str, bucket: str) -> None:
+    cluster = management()
+    described = cluster.find("HostedCluster", SHAPE.name, SHAPE.namespace)["spec"]
+    state = state_of(cluster, bucket=GOOD_BUCKET._replace(name=bucket))
+    assert backup_refusals(state) == []
+    described["issuerURL"] = issuer.format(bucket)
+    state = state_of(cluster, bucket=GOOD_BUCKET._replace(name=bucket))
+    assert [refusal.code for refusal in backup_refusals(state)] == ["bucket-oidc"]
+    described["issuerURL"] = "https://d111.cloudfront.net/prod-x1"
+    assert backup_refusals(state_of(cluster, bucket=GOOD_BUCKET._replace(name=bucket))) == []
+
+
 def test_all_reasons_come_at_once() -> None:
     state = state_of(missing=(MISSING,), destination=(FULL,), bucket=GOOD_BUCKET._replace(public=True, region="eu-west-1"))
     assert {refusal.code for refusal in backup_refusals(state)} == {"reference-missing", "dest-full", "bucket-public", "bucket-region"}
@@ -119,6 +142,13 @@ def test_what_is_told() -> None:
     told = {finding.code for finding in backup_findings(state_of(request=sealed, etcd=down, url_length=1300))}
     assert {"restore-url-too-long", "etcd-member-down"} <= told
     assert "set-not-encrypted" not in told
+
+
+def test_what_could_not_be_read_of_the_management_cluster_is_told() -> None:
+    state = state_of()
+    unread = replace(state.management, unreadable={"external-dns": "not allowed to get deployments"})
+    new = {finding.what for finding in backup_findings(replace(state, management=unread))} - {item.what for item in backup_findings(state)}
+    assert new == {"external-dns could not be read: not allowed to get deployments"}
 
 
 def test_a_cluster_that_stays_stopped_has_the_way_back_in_what_is_told() -> None:
