@@ -6,6 +6,7 @@
 
 A leg is live (one upgrade from end to end by ansible-playbook, tests/matrix) or static (unit tests, sanity tests and
 documentation). ansible-core goes with the Python: 2.19 is the last for 3.11, 3.12 and newer bring 2.21 (requirements/).
+Two commands run side by side, of one leg or of two: a sanity test and a cluster that is waited for leave a core idle.
 
 usage: tools/matrix [--list | all | LEG...]        default: the legs that CI runs
 """
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,6 +48,7 @@ class Leg(NamedTuple):
 
     @property
     def commands(self) -> list[list[str]]:
+        """What it runs; no command needs another one's result."""
         if self.helm:
             return [[str(TOP / "tools" / "in-tree"), "pytest", "-q", "tests/matrix"]]
         units = [str(TOP / "tools" / "in-tree"), "pytest", "-q", "-n", "2", "tests/unit"]
@@ -89,18 +92,54 @@ def find_python(versions: Sequence[str]) -> str:
     return ""
 
 
-def run(leg: Leg) -> Outcome:
-    """Run one leg; its output goes where ours does."""
+class Job(NamedTuple):
+    """One command of a leg, and the Python to run it with."""
+
+    leg: Leg
+    python: str
+    command: list[str]
+
+
+class Done(NamedTuple):
+    """How a command ended, and how long it took."""
+
+    code: int
+    seconds: float
+
+
+def run_job(job: Job) -> Done:
+    """Run one command, and print all that it said when it has ended: others run beside it."""
     started = time.monotonic()
-    python = find_python(leg.pythons)
-    if not python:
-        return Outcome(leg, f"NOT RUN: this machine has no Python {' or '.join(leg.pythons)}", 0)
-    print(f"\n--- matrix leg {leg.name}: {leg.what} ({python})", flush=True)
+    leg = job.leg
     chosen = {"MESHOPS_REQUIREMENTS": leg.pins, "MESHOPS_MATRIX_HELM": leg.helm, "MESHOPS_MATRIX_KUBERNETES": leg.kubernetes}
-    environment = {**os.environ, "PYTHON": python} | {name: value for name, value in chosen.items() if value}
-    # All of them, so that one run tells everything.
-    codes = [subprocess.run(command, check=False, env=environment).returncode for command in leg.commands]
-    return Outcome(leg, "FAILED" if any(codes) else "ok", time.monotonic() - started)
+    environment = {**os.environ, "PYTHON": job.python} | {name: value for name, value in chosen.items() if value}
+    done = subprocess.run(job.command, check=False, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    what = " ".join(job.command).removeprefix(f"{TOP}/")
+    print(f"\n--- matrix leg {leg.name}: {leg.what} ({job.python})\n--- {what}\n{done.stdout}", end="", flush=True)
+    return Done(done.returncode, time.monotonic() - started)
+
+
+def run(wanted: Sequence[Leg]) -> list[Outcome]:
+    """Run these legs, all commands of each, so that one run tells everything."""
+    pythons = {leg.name: find_python(leg.pythons) for leg in wanted}
+    jobs = [Job(leg, pythons[leg.name], command) for leg in wanted if pythons[leg.name] for command in leg.commands]
+    # The long ones first, so that none of them is left to run alone.
+    jobs.sort(key=is_live)
+    with ThreadPoolExecutor(2) as pool:
+        ended = list(zip(jobs, pool.map(run_job, jobs), strict=True))
+    return [outcome(leg, [done for job, done in ended if job.leg == leg]) for leg in wanted]
+
+
+def is_live(job: Job) -> bool:
+    """Whether it is of a live leg."""
+    return bool(job.leg.helm)
+
+
+def outcome(leg: Leg, done: Sequence[Done]) -> Outcome:
+    """What is said about a leg whose commands ended so; there are none when its Python is missing."""
+    if not done:
+        return Outcome(leg, f"NOT RUN: this machine has no Python {' or '.join(leg.pythons)}", 0)
+    return Outcome(leg, "FAILED" if any(each.code for each in done) else "ok", sum(each.seconds for each in done))
 
 
 def chosen(names: Sequence[str]) -> list[Leg]:
@@ -123,11 +162,11 @@ def main() -> int:
     sets = sorted({name for leg in wanted for name in leg.binary_sets})
     if sets:
         subprocess.run([str(TOP / "tests" / "sandbox" / "sandbox"), "build", *sets], check=True)
-    outcomes = [run(leg) for leg in wanted]
+    outcomes = run(wanted)
     print()
-    for outcome in outcomes:
-        print(f"matrix leg {outcome.leg.name:<11} {outcome.seconds:4.0f} s  {outcome.result}")
-    return int(any(outcome.result == "FAILED" for outcome in outcomes))
+    for each in outcomes:
+        print(f"matrix leg {each.leg.name:<11} {each.seconds:4.0f} s  {each.result}")
+    return int(any(each.result == "FAILED" for each in outcomes))
 
 
 if __name__ == "__main__":
