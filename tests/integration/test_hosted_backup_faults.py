@@ -88,6 +88,10 @@ def test_what_passes_is_overcome(place: Place) -> None:
     with ApiFront(cluster) as front:
         front.add(*rules)
         good(backups.run(front=front.kubeconfig))
+    # What is run in a pod, anybody can see there.
+    commands = json.dumps([request.command for request in front.requests if request.command])
+    assert "snapshot" in commands
+    assert [secret for secret in (SMALL.secret, *backups.aws.user) if secret and secret in commands] == []
     assert [str(rule.fault) for rule in rules if not rule.hit] == []
     assert [rule["hit"] for rule in backups.aws.faults()] == [1] * 4
     assert [str(event) for event in cluster.writes_since(mark) if event.resource != "pods/exec"] == []
