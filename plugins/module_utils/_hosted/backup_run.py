@@ -43,7 +43,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_marker import MarkerReader
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_plan import QuiesceState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import prior_of
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_resume import resume_commands
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_resume import resume_commands, still_there
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_check import set_result, store_of, verify
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_index import Index
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_journal import remove_dead
@@ -319,7 +319,7 @@ class Backup:
             return []
         secret = kubeconfig_secret(self._state.inventory.hosted_cluster, self._request.target).name
         marker = self._state.quiesce.management_cluster if self._state.quiesce is not None else ""
-        return resume_commands(self._request.target, prior, secret=secret, marker=marker)
+        return resume_commands(self._request.target, still_there(prior, self._state.inventory), secret=secret, marker=marker)
 
     def result(self) -> dict[str, Any]:
         """Return what is told beside plan and steps."""

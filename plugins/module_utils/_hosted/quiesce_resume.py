@@ -9,23 +9,42 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import Inventory, name_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.kinds import CLUSTER_API_GROUP, HOSTED_CLUSTER, NODE_POOL
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import HYPERSHIFT, MARKER, PRIOR_ANNOTATION, Target
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_marker import ENTRY, NAMESPACE
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import Prior
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_workloads import API_SERVERS, CONTROLLERS
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_workloads import (
+    API_SERVERS,
+    CONTROLLERS,
+    KUBE_APISERVER,
+)
 
 _HOSTED_CLUSTERS = f"{HOSTED_CLUSTER.plural}.{HYPERSHIFT}"
 _NODE_POOLS = f"{NODE_POOL.plural}.{HYPERSHIFT}"
 _CLUSTERS = f"clusters.{CLUSTER_API_GROUP}"
 
 
+def still_there(prior: Prior, inventory: Inventory) -> Prior:
+    """Return the record without what was deleted since: a command that fails for it would end a script in the middle."""
+    pools, deployments = {name_of(item) for item in inventory.node_pools}, {name_of(item) for item in inventory.deployments}
+    clusters = {name_of(item) for item in inventory.of("clusters")}
+    return replace(
+        prior,
+        replicas={name: number for name, number in prior.replicas.items() if name in deployments},
+        node_pools={name: until for name, until in prior.node_pools.items() if name in pools},
+        cluster=prior.cluster if prior.cluster in clusters else "",
+    )
+
+
 def resume_commands(target: Target, prior: Prior, *, secret: str = "", marker: str = "") -> list[str]:
     """Return shell commands for the management cluster (its kubeconfig in the environment), to be run in this order.
 
-    API servers first, then what uses them; what handles machines begins while Cluster API is still paused, and the pauses go
-    in the order in which they cannot be mistaken for each other. The record goes last: until then the commands may be run again.
+    API servers first, then, when they answer, what uses them; what handles machines begins while Cluster API is still paused, and
+    the pauses go in the order in which they cannot be mistaken for each other. The record goes last: until then the commands may
+    be run again.
     ``secret`` is the one with the hosted cluster's kubeconfig, ``marker`` what the marker says now ("": none was written).
     """
     commands = [*_replicas(target, prior)]
@@ -40,10 +59,13 @@ def resume_commands(target: Target, prior: Prior, *, secret: str = "", marker: s
 
 
 def _replicas(target: Target, prior: Prior) -> Iterator[str]:
-    """What was stopped first starts last, but what the others need is there first."""
+    """What was stopped first starts last, but what the others need is there first: machines are not judged without their nodes."""
+    deployments = f"-n {target.control_plane_namespace}"
     for name in (*API_SERVERS, *reversed(CONTROLLERS)):
+        if name == CONTROLLERS[-1] and prior.replicas.get(KUBE_APISERVER):
+            yield f"kubectl rollout status deployment.apps {deployments} {KUBE_APISERVER} --timeout=15m"
         if prior.replicas.get(name):
-            yield f"kubectl scale deployment.apps -n {target.control_plane_namespace} {name} --replicas={prior.replicas[name]}"
+            yield f"kubectl scale deployment.apps {deployments} {name} --replicas={prior.replicas[name]}"
 
 
 def _patch(resource: str, namespace: str, name: str, field: str, value: str | bool | None) -> str:

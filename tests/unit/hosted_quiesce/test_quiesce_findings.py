@@ -19,7 +19,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_marker import MarkerState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import PriorMarker, current, prior_from_json
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_refusals import quiesce_refusals
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_resume import resume_commands
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_resume import resume_commands, still_there
 from ansible_collections.meshops.lifecycle.tests.unit.hosted_quiesce.clusters_to_stop import (
     NO_MARKER,
     TARGET,
@@ -205,6 +205,7 @@ COMMANDS = [
     "kubectl scale deployment.apps -n clusters-prod kube-apiserver --replicas=3",
     "kubectl scale deployment.apps -n clusters-prod openshift-apiserver --replicas=3",
     "kubectl scale deployment.apps -n clusters-prod openshift-oauth-apiserver --replicas=3",
+    "kubectl rollout status deployment.apps -n clusters-prod kube-apiserver --timeout=15m",
     "kubectl scale deployment.apps -n clusters-prod machine-approver --replicas=1",
     "kubectl scale deployment.apps -n clusters-prod cluster-autoscaler --replicas=1",
     "kubectl scale deployment.apps -n clusters-prod capi-provider --replicas=1",
@@ -248,6 +249,23 @@ def test_a_marker_that_was_there_is_put_back(marker: PriorMarker, told: dict[str
     assert [json.loads(patch) for patch in patches] == ([] if told is None else [told])
 
 
+def test_what_was_deleted_meanwhile_does_not_end_the_commands_in_the_middle() -> None:
+    prior = prior_from_json(RECORD)
+    whole = recorded_as(RECORD, replicas=ZERO, pools={"prod-a": "true", "prod-b": "true"})
+    assert still_there(prior, whole) == prior
+    less = replace(
+        whole,
+        node_pools=tuple(pool for pool in whole.node_pools if name_of(pool) != "prod-b"),
+        deployments=tuple(item for item in whole.deployments if name_of(item) != "cluster-autoscaler"),
+        objects={},
+    )
+    gone = [
+        command for command in COMMANDS if any(name in command for name in ("prod-b", "cluster-autoscaler", "clusters.cluster.x-k8s.io"))
+    ]
+    assert resume_commands(TARGET, still_there(prior, less)) == [*(command for command in COMMANDS if command not in gone), LAST]
+    assert len(gone) == 3
+
+
 def test_what_was_paused_or_at_zero_stays_so() -> None:
     prior = replace(
         prior_from_json(RECORD),
@@ -258,6 +276,7 @@ def test_what_was_paused_or_at_zero_stays_so() -> None:
     )
     assert [command.partition(" -n ")[2] for command in resume_commands(TARGET, prior)[:-1]] == [
         "clusters-prod kube-apiserver --replicas=2",
+        "clusters-prod kube-apiserver --timeout=15m",
         """clusters-prod prod-x1 --type merge -p '{"spec":{"paused":true}}'""",
         """clusters prod-a --type merge -p '{"spec":{"pausedUntil":"2030-01-01T00:00:00Z"}}'""",
         """clusters prod --type merge -p '{"spec":{"pausedUntil":"true"}}'""",
