@@ -90,6 +90,19 @@ def upload_bytes(
     return _proven(aws, bucket, key, len(data), sha256, 1, base64.b64encode(digest.digest()).decode())
 
 
+def try_upload(aws: Aws, bucket: str, key: str, *, kms_key_id: str = "", default_encryption: str = "") -> None:
+    """Begin an upload to ``key`` and take it back: S3 asks for the permissions of storing and of the key of KMS at its beginning.
+
+    There is never an object. Raises AwsError.
+    """
+    s3, arguments = s3_of(aws, bucket), _arguments("", kms_key_id, default_encryption)
+    try:
+        begun = s3.create_multipart_upload(Bucket=bucket, Key=key, **{**arguments, "Metadata": {}})
+        s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=begun["UploadId"])
+    except Exception as error:
+        raise aws_error(error, f"beginning to store {address(bucket, key)}", object_ref(bucket, key)) from error
+
+
 def _arguments(sha256: str, kms_key_id: str, default_encryption: str) -> dict[str, Any]:
     if kms_key_id:
         encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id}

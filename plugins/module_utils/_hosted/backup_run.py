@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.session import Aws
-from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.upload import upload_bytes
+from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.upload import try_upload, upload_bytes
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_difference import change_findings, changed_objects
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_findings import backup_findings, left_stopped
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_index import Run, index_of
@@ -59,7 +59,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.run_proced
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, StepFailed, refused
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Phase, Procedure
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Guard, Phase, Procedure
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step
 
@@ -137,6 +137,7 @@ class Backup:
         stopping = self._quiesce.phases(_stopping) if self._quiesce is not None else ()
         snapshot = Phase(SNAPSHOT, snapshot_steps, self._timed(self._copy))
         if self._quiesce is not None:
+            stopping = (replace(stopping[0], enter=self._try_bucket), *stopping[1:])
             snapshot = replace(snapshot, enter=self._quiesce.wait_until_stopped)
         return Procedure(
             name=NAME,
@@ -200,6 +201,11 @@ class Backup:
             return phase.apply(step) if phase.apply is not None else ""
 
         return stop
+
+    def _try_bucket(self, _guard: Guard) -> None:
+        """Raise AwsError when nothing may be stored: no cluster is stopped for a backup that then cannot be made."""
+        request = self._request
+        try_upload(self._aws, request.bucket, request.key(self._run_id), **self._encryption)
 
     def _clear(self, step: Step) -> str:
         (run,) = (run for run in self._state.dead if run.run_id == step.object.name)

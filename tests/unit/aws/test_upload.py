@@ -7,15 +7,23 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.session import Aws
-from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.upload import upload_bytes
+from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.upload import try_upload, upload_bytes
 
 DATA = b"{}"
 SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+class DeniedError(Exception):
+    """As botocore's ClientError."""
+
+    response: ClassVar = {"Error": {"Code": "AccessDenied"}}
+    operation_name = "CreateMultipartUpload"
 
 
 class Bucket(Aws):
@@ -25,6 +33,8 @@ class Bucket(Aws):
         """It is empty at first."""
         self.bucket_regions = {"backups": "us-east-2"}
         self.put: dict[str, Any] = {}
+        self.open: set[str] = set()
+        self.denied = False
 
     def client(self, service: str, region: str = "", *, addressing: str = "auto") -> Any:
         assert (service, region, addressing) == ("s3", "us-east-2", "auto")
@@ -32,6 +42,16 @@ class Bucket(Aws):
 
     def put_object(self, **what: Any) -> None:
         self.put = what
+
+    def create_multipart_upload(self, **what: Any) -> dict[str, str]:
+        self.put = what
+        if self.denied:
+            raise DeniedError
+        self.open.add(what["Key"])
+        return {"UploadId": what["Key"]}
+
+    def abort_multipart_upload(self, **what: Any) -> None:
+        self.open.remove(what["UploadId"])
 
     def head_object(self, **_what: Any) -> dict[str, Any]:
         return {"ContentLength": len(self.put["Body"]), "Metadata": self.put["Metadata"]}
@@ -53,3 +73,14 @@ def test_the_key_of_the_bucket_is_not_replaced_by_a_weaker_one(kms_key_id: str, 
     bucket = Bucket()
     upload_bytes(bucket, DATA, "backups", "prod/index.json", sha256=SHA256, kms_key_id=kms_key_id, default_encryption=default)
     assert {name: value for name, value in bucket.put.items() if name in ("ServerSideEncryption", "SSEKMSKeyId")} == asked
+
+
+def test_an_upload_that_is_tried_leaves_nothing_and_says_what_is_missing() -> None:
+    bucket = Bucket()
+    try_upload(bucket, "backups", "prod/etcd.db", kms_key_id="key-1")
+    assert (bucket.put["SSEKMSKeyId"], bucket.put["Key"], bucket.open) == ("key-1", "prod/etcd.db", set())
+    bucket.denied = True
+    with pytest.raises(AwsError) as denied:
+        try_upload(bucket, "backups", "prod/etcd.db")
+    assert denied.value.denied
+    assert "s3:PutObject" in denied.value.why
