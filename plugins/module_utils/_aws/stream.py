@@ -46,7 +46,7 @@ class ChunkReader:
         self._digest = hashlib.sha256()
         self._parts: list[bytes] = []
         self._rest = b""
-        self._came = 0
+        self._came = self._given = 0
         self._given_up: Callable[[], bool] | None = None
         self.failure: BaseException | None = None
 
@@ -72,12 +72,21 @@ class ChunkReader:
             raise StreamMismatch("The transfer has failed and the rest of the stream is not read")
         try:
             data = self._read(self._size if amount < 0 else amount)
+            self._measure(data)
         except BaseException as error:
             self.failure = error
             raise
-        if data:
-            self._parts.append(hashlib.sha256(data).digest())
         return data
+
+    def _measure(self, data: bytes) -> None:
+        """Hash a part as a whole: each hash lets go of the interpreter, and the threads that send would take it for every chunk."""
+        if not data:
+            return
+        self._parts.append(hashlib.sha256(data).digest())
+        self._digest.update(data)
+        self._given += len(data)
+        if self._given == self._size and self._digest.hexdigest() != self._sha256:
+            raise self._mismatch(f"its SHA-256 is {self._digest.hexdigest()}, not {self._sha256}")
 
     def _read(self, amount: int) -> bytes:
         pieces, missing = [], amount
@@ -93,7 +102,6 @@ class ChunkReader:
             return b""
         chunk = next((chunk for chunk in self._chunks if chunk), b"")
         self._came += len(chunk)
-        self._digest.update(chunk)
         if not chunk:
             raise self._mismatch(f"it ended after {self._came} of {self._size} bytes")
         if self._came >= self._size:
@@ -105,8 +113,6 @@ class ChunkReader:
     def _check_end(self) -> None:
         if self._came > self._size or any(self._chunks):
             raise self._mismatch(f"it has more than {self._size} bytes")
-        if self._digest.hexdigest() != self._sha256:
-            raise self._mismatch(f"its SHA-256 is {self._digest.hexdigest()}, not {self._sha256}")
 
     def _mismatch(self, why: str) -> StreamMismatch:
         return StreamMismatch("The stream is not what was announced", why=why, next="run it again")
