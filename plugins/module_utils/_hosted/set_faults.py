@@ -82,7 +82,7 @@ class Faults:
 
     def format(self, found: object, made_by: object) -> Finding:
         """The format has another version, newer or older."""
-        newer = not isinstance(found, int) or found > FORMAT_VERSION
+        newer = isinstance(found, bool) or not isinstance(found, int) or found > FORMAT_VERSION
         what = f"has format version {str(found)[:20]}, made by meshops.lifecycle {str(made_by)[:40]}"
         why = f"this version reads format version {FORMAT_VERSION}"
         remedy = "use that version of the collection, or a newer one" if newer else "use the version of the collection that made it"

@@ -97,7 +97,9 @@ def _understood(faults: Faults, content: bytes) -> tuple[Index | None, list[Find
         return None, [faults.not_json()]
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         return None, [faults.not_ours(data.get("format") if isinstance(data, dict) else "")]
-    if type(data.get("format_version")) is not int or data["format_version"] != FORMAT_VERSION:
+    version = data.get("format_version")
+    # True is 1 for Python.
+    if isinstance(version, bool) or not isinstance(version, int) or version != FORMAT_VERSION:
         return None, [faults.format(data.get("format_version"), data.get("tool_version"))]
     try:
         return index_from(data), []

@@ -207,9 +207,13 @@ def test_each_step_says_which_permission_it_needs() -> None:
         for permission in step.permissions
     }
     assert found == {
+        "get hostedclusters.hypershift.openshift.io in namespace clusters",
         "patch hostedclusters.hypershift.openshift.io in namespace clusters",
+        "get nodepools.hypershift.openshift.io in namespace clusters",
         "patch nodepools.hypershift.openshift.io in namespace clusters",
+        "get clusters.cluster.x-k8s.io in namespace clusters-prod",
         "patch clusters.cluster.x-k8s.io in namespace clusters-prod",
+        "get deployments.apps in namespace clusters-prod",
         "patch deployments.apps in namespace clusters-prod",
         "list pods in namespace clusters-prod",
         "get secrets prod-admin-kubeconfig in namespace clusters",
