@@ -52,7 +52,10 @@ class BackupReader:
         length = url_length(self._aws, request.bucket, request.key(self._run_id), _WEEK) if state.bucket.region else 0
         # In a directory that is refused nothing is looked for.
         runs = dead_runs(request.dest) if not state.destination else []
-        return replace(state, url_length=length, dead=tuple(run for run in runs if run.is_of(request.target)))
+        # A hosted cluster of that name may be on another management cluster, too; what its run has left is there.
+        here = self._connection.uid
+        own = tuple(run for run in runs if run.is_of(request.target) and run.noted.get("cluster", here) == here)
+        return replace(state, url_length=length, dead=own)
 
     def read_etcd(self, inventory: Inventory) -> EtcdState:
         """Ask the members again."""

@@ -232,7 +232,8 @@ class Backup:
         writer = SetWriter(request.dest, self._run_id, self._key, hosted_cluster=request.target.annotated)
         self._writer = self._files.enter_context(writer)
         namespace = request.target.control_plane_namespace
-        writer.note(namespace=namespace, pod=choice.pod, directory=choice.directory, bucket=request.bucket, key=key)
+        where = {"pod": choice.pod, "directory": choice.directory, "bucket": request.bucket, "key": key}
+        writer.note(cluster=self._module.connection.uid, namespace=namespace, **where)
         # The objects that are saved are those that are there after the snapshot.
         self._written = True
         self._copied = self._copier.copy(choice, etcd.tools, self._run_id, request.bucket, key, **self._encryption)
@@ -343,8 +344,8 @@ class Backup:
 
     def tell(self, error: LifecycleError) -> None:
         """Add what somebody needs whose backup has failed: what it has left, and how the cluster is brought back, if it is stopped."""
-        if self._copied is not None and not self._path:
-            left = without_set(self._copied.uploaded.bucket, self._copied.uploaded.key)
+        if (self._copied is not None or self._copier.stored) and not self._path:
+            left = without_set(self._request.bucket, self._request.key(self._run_id))
             error.details.setdefault("findings", []).append(left.as_dict())
         if self._path:
             error.details["set"] = set_result(self._index or self._index_now(), self._path, self._uploaded_to)

@@ -67,6 +67,8 @@ class SnapshotCopier:
         # What could not be removed after a failure: then the journal of this run must stay for the next one.
         self.in_pod: Finding | None = None
         self.in_bucket = False
+        # Whether the snapshot is in the bucket although its copy failed: what was to prove it went wrong.
+        self.stored = False
 
     @property
     def left(self) -> bool:
@@ -104,6 +106,7 @@ class SnapshotCopier:
         """Return whether no parts of an upload that failed are left: credentials that have ended cannot remove them."""
         try:
             abort_uploads(self._aws, bucket, key)
+            self.stored = stored(self._aws, bucket, key) is not None
         except LifecycleError:
             return False
         return True

@@ -28,6 +28,7 @@ OPTIONS: dict[str, Any] = {
     "upload_set": False,
     "management_cluster_name": None,
     "stop_timeout": 300,
+    "endpoint_url": None,
 }
 RUN = "prod-20261121T231500Z-1f3a9c"
 
@@ -98,3 +99,10 @@ def test_an_address_without_a_bucket_or_a_run_is_none(place: str) -> None:
     with pytest.raises(Refused, match="not the address of a backup set") as refused:
         store_of(place, Aws({}, name="test"))
     assert "s3://BUCKET/PREFIX/RUN-ID" in refused.value.next
+
+
+@pytest.mark.parametrize("address", ["http://s3.example.com", "HTTP://127.0.0.1:9000"])
+def test_a_snapshot_does_not_go_over_the_network_in_clear(address: str) -> None:
+    with pytest.raises(Refused, match="has no TLS"):
+        request(endpoint_url=address)
+    assert request(endpoint_url="https://s3.example.com").bucket
