@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _LIFETIME = datetime.timedelta(days=365)
@@ -39,8 +39,8 @@ def write_private(path: Path, content: bytes) -> None:
         handle.write(content)
 
 
-def private_key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """The key as "EC PRIVATE KEY": the API server reads no PKCS #8 for service accounts."""
+def private_key_pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
+    """The key as "EC PRIVATE KEY" or "RSA PRIVATE KEY": the API server reads no PKCS #8 for service accounts."""
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
 
 
@@ -59,12 +59,13 @@ class Authority:
             self._create()
         self._certificate = x509.load_pem_x509_certificate(self.certificate_path.read_bytes())
         key = serialization.load_pem_private_key(self._key_path.read_bytes(), password=None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise TypeError(f"{self._key_path} holds no elliptic-curve key")
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise TypeError(f"{self._key_path} holds no RSA key")
         self._key = key
 
     def _create(self) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
+        # The API server checks the signature of the client's certificate in every request, and RSA's is checked much faster.
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sandbox-ca")])
         certificate = (
             _builder(name, name, key.public_key())
@@ -104,7 +105,7 @@ class Authority:
         return certificate.public_bytes(serialization.Encoding.PEM), private_key_pem(key)
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()
