@@ -367,7 +367,7 @@ def test_a_live_value_that_is_no_default_image_never_changes(live: Spec, old: Sp
     assert kept(live, result.spec)
     for change in result.changes:
         if change.before is not None:
-            assert change.before in ("flomesh/pipy:0.50.0-25", "r.example/flomesh/pipy:0.70.0-46")
+            assert change.before in ("flomesh/pipy:0.50.0-25", "flomesh/pipy:0.90.3-38", "r.example/flomesh/pipy:0.70.0-46")
 
 
 @PROPERTY
