@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +44,11 @@ SPARE = {
 }
 
 
-@pytest.fixture(scope="module")
-def aws(management_cluster: ManagementCluster) -> Iterator[Aws]:
+@pytest.fixture
+def aws(management_cluster: ManagementCluster) -> Aws:
     """Running, with a bucket for backups."""
-    management_cluster.bed.install()
-    made = Aws(management_cluster.cluster)
-    try:
-        made.start()
-        made.create_bucket(BUCKET)
-        yield made
-    finally:
-        made.stop()
+    management_cluster.bucket(BUCKET)
+    return management_cluster.aws
 
 
 @pytest.fixture(scope="module")

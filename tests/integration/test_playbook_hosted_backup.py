@@ -27,17 +27,11 @@ WEST = shape_of_size("west", 2, availability="SingleReplica")
 HOLLOW = shape_of_size("hollow", 1, pools=1, availability="SingleReplica")
 
 
-@pytest.fixture(scope="module")
-def aws(management_cluster: ManagementCluster) -> Iterator[Aws]:
+@pytest.fixture
+def aws(management_cluster: ManagementCluster) -> Aws:
     """Running, with a bucket for backups."""
-    management_cluster.bed.install()
-    made = Aws(management_cluster.cluster)
-    try:
-        made.start()
-        made.create_bucket(BUCKET)
-        yield made
-    finally:
-        made.stop()
+    management_cluster.bucket(BUCKET)
+    return management_cluster.aws
 
 
 class HostedFleet:
