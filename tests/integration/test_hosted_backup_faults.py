@@ -141,6 +141,17 @@ def test_what_stays_is_told_and_nothing_is_left(place: Place) -> None:
 
 
 @pytest.mark.timeout(240)
+def test_no_cluster_is_stopped_for_a_backup_that_may_not_be_stored(place: Place) -> None:
+    backups = place("forbidden")
+    cluster = backups.hosted.bed.cluster
+    backups.aws.add(Fault("AccessDenied", operation="CreateMultipartUpload", bucket=backups.bucket, times=-1))
+    mark = cluster.mark()
+    failed(backups, backups.run(mode="quiesce"), "s3:PutObject")
+    # The Lease and the record of the run are all that was written.
+    assert {event.resource for event in cluster.writes_since(mark) if event.resource != "pods/exec"} <= {"leases", "configmaps"}
+
+
+@pytest.mark.timeout(240)
 def test_a_token_that_ends_in_the_middle_leaves_parts_that_the_next_run_removes(place: Place) -> None:
     backups = place("token")
     who: Credentials = backups.aws.session(3600)
