@@ -36,11 +36,24 @@ def istio_cluster(sandbox_home: Path) -> Iterator[IstioCluster]:
         cluster.down()
 
 
+MANAGEMENT = pytest.StashKey[ManagementCluster]()
+
+
 @pytest.fixture(scope="session")
-def management_cluster(sandbox_home: Path) -> Iterator[ManagementCluster]:
+def management_cluster(sandbox_home: Path, pytestconfig: pytest.Config) -> Iterator[ManagementCluster]:
     """One management cluster for all tests of hosted clusters: ask it for those that a test needs."""
     cluster = Cluster("management", sandbox_home)
+    made = pytestconfig.stash[MANAGEMENT] = ManagementCluster(cluster)
     try:
-        yield ManagementCluster(cluster)
+        yield made
     finally:
         cluster.down()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _real_hosted_clusters_end_with_their_file(pytestconfig: pytest.Config) -> Iterator[None]:
+    """An API server and etcd members that nobody asks anything take their part of two cores all the same."""
+    yield
+    made = pytestconfig.stash.get(MANAGEMENT, None)
+    if made is not None:
+        made.remove_real()

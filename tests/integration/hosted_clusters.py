@@ -81,3 +81,9 @@ class ManagementCluster:
         """Take it away again."""
         del self._there[hosted.shape.annotated]
         self.bed.remove(hosted)
+
+    def remove_real(self) -> None:
+        """Take away those that have processes of their own."""
+        for hosted, image, _since in list(self._there.values()):
+            if image is not None:
+                self.remove(hosted)
