@@ -95,7 +95,9 @@ class Lease:
 
     def check(self) -> None:
         """Raise Interrupted when the Lease is lost: to be called before every write."""
-        if not self._lost and time.monotonic() - self._renewed > self._patience:
+        if not self._lost and self._is_stale():
+            self._renew_late()
+        if not self._lost and self._is_stale():
             self._lost = f"it could not be renewed for {self._patience:g} s"
         if self._lost:
             raise LeaseLost(
@@ -105,6 +107,19 @@ class Lease:
                 state="the steps listed as done are done, the others were not begun",
                 next="make sure that no other run works on this target, then run the same command again",
             )
+
+    def _is_stale(self) -> bool:
+        return time.monotonic() - self._renewed > self._patience
+
+    def _renew_late(self) -> None:
+        """Renew a Lease that others may have taken meanwhile: the API server was away for a while and is back, say.
+
+        Whoever takes it writes another holder, and deletes it in the end. So while it still names this run, nobody else has had it.
+        """
+        try:
+            self._renew()
+        except LifecycleError:
+            return
 
     def _acquire(self) -> None:
         since: float | None = None
@@ -135,7 +150,8 @@ class Lease:
         # The time before the request: others may see the new Lease long before its answer comes back.
         began = time.monotonic()
         self._resource_version = self._store.write(self._spec(), version)
-        self._renewed = began
+        # The thread and check() may renew at the same time: the later request counts, whichever answer is the last.
+        self._renewed = max(self._renewed, began)
 
     def _refused(self, holder: str, renewed: str, duration: int) -> Refused:
         return Refused(

@@ -286,13 +286,13 @@ def test_a_lost_lease_stops_before_the_next_write(clock: Clock) -> None:
         # The renewals of the background thread, in real time, do not come within this test.
         assert step.object == app("a")
         clock.now += 11
+        server.delete("user", LEASE)
 
     toy.before_apply = long
     with pytest.raises(LifecycleError, match="Lease was lost") as error:
         run(toy.procedure(), toy.controls())
-    # The Lease is still its own, so it is let go.
-    assert [write.object for write in server.of("first")] == [LEASE, RECORD, app("a"), LEASE]
-    assert error.value.why == "it could not be renewed for 10 s"
+    assert [write.object for write in server.of("first")] == [LEASE, RECORD, app("a")]
+    assert error.value.why == "somebody deleted it"
 
 
 def test_a_lost_lease_stops_a_phase_that_writes_while_it_is_entered(clock: Clock) -> None:
@@ -301,6 +301,7 @@ def test_a_lost_lease_stops_a_phase_that_writes_while_it_is_entered(clock: Clock
 
     def long() -> None:
         clock.now += 11
+        server.delete("user", LEASE)
 
     toy.while_entering = long
     with pytest.raises(LifecycleError, match="Lease was lost") as error:
@@ -308,6 +309,21 @@ def test_a_lost_lease_stops_a_phase_that_writes_while_it_is_entered(clock: Clock
     assert toy.entered == ["history"]
     assert HISTORY not in server.objects
     assert [step["outcome"] for step in error.value.details["steps"]] == ["done", "done", "not_run"]
+
+
+def test_a_lease_that_nobody_took_meanwhile_is_renewed_and_the_run_goes_on(clock: Clock) -> None:
+    """The API server was away for longer than a Lease lasts, say."""
+    server = server_with(APPS)
+    toy = Toy(Client(server, "first"))
+
+    def long(step: Step) -> None:
+        assert step.writes
+        clock.now += 20
+
+    toy.before_apply = long
+    assert run(toy.procedure(), toy.controls()).changed
+    assert server.objects[app("a")].fields["version"] == 2
+    assert LEASE not in server.objects
 
 
 def test_a_step_that_only_waits_is_nobodys_to_approve() -> None:

@@ -220,6 +220,22 @@ def test_the_holder_stops_before_others_may_take_over() -> None:
         assert error.object == LEASE
 
 
+def test_one_that_comes_back_late_and_is_still_named_renews(clock: Clock) -> None:
+    server = Server()
+    store = Unreliable(Client(server, "me"))
+    with Lease(store, "me") as held:
+        clock.now += 20
+        held.check()
+        store.failure = "lost"
+        clock.now += 20
+        held.check()
+        held_by(server, "other")
+        clock.now += 20
+        with pytest.raises(Interrupted) as error:
+            held.check()
+    assert error.value.why == "other has taken it"
+
+
 class Slow(Leases):
     """The write is stored at once, its answer comes late."""
 
