@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -116,8 +117,15 @@ def test_one_does_not_depend_on_another_unless_they_are_to_be_stopped(
     reason = planned.clusters["stray"]["reason"]
     assert reason.startswith("hosted_cluster_source is elsewhere, which is no host of the inventory: add a host elsewhere")
     assert "check mode: nothing was written" in fleet.report
-    stopping = fleet.run("-e", "hosted_cluster_backup_mode=quiesce", "--limit", "hollow,east")
-    assert (stopping.code, stopping.outcomes) == (2, {"hollow": "refused", "east": "not_reached"})
+    # A report that cannot be written hides no outcome, and takes no host out of the run.
+    nowhere = fleet.inventory / "reports"
+    stopping = fleet.run(
+        *("-e", "hosted_cluster_backup_mode=quiesce", "-e", f"hosted_cluster_backup_report_dir={nowhere}"), "--limit", "hollow,east"
+    )
+    assert (stopping.code, stopping.outcomes) == (2, {})
+    assert f"No report was written to {nowhere}: " in stopping.output
+    for told in (r" hollow  .*  refused  ", r" east  .*  not reached  ", r"fatal: \[hollow\]: FAILED", r"fatal: \[east\]: FAILED"):
+        assert re.search(told, stopping.output), told
     assert [request for request in aws.requests()[asked:] if request["operation"].startswith(("Put", "Create", "Upload"))] == []
     assert fleet.sets == []
 
