@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from functools import partial
@@ -73,7 +74,8 @@ def verify(store: SetStore, key: Key | None, aws: Aws, snapshot_check: str = "me
 def store_of(place: str, aws: Aws) -> SetStore:
     """Return the set in a directory, or of an address s3://BUCKET/[PREFIX/]RUN-ID. Raises Refused for an address that is none."""
     if not place.startswith("s3:"):
-        return DirectorySet(place)
+        # As an option of type path would be, which an address is not.
+        return DirectorySet(os.path.expanduser(os.path.expandvars(place)))
     found = _ADDRESS.fullmatch(place)
     if found is None:
         raise Refused(
