@@ -18,8 +18,9 @@ description:
   - Says for each whether it can be moved to another management cluster as it is, and what is in the way, with what helps.
   - The health of etcd is told by the list of members that each member has. C(EtcdAvailable) also says C(True) when every pod has become
     a cluster of its own, as restores of HyperShift up to 2026 make them.
-  - Changes nothing. In the etcd pods it runs a fixed list of commands that only read. What may not be read, or does not answer, is told as
-    unknown and fails nothing.
+  - Changes nothing. In the etcd pods it runs a fixed list of commands that only read.
+  - Fails when it may not list the objects that a hosted cluster is made of. Any other part that may not be read, or does not answer, is
+    told as unknown and fails nothing, and so is a part of AWS without credentials.
 options:
   name:
     description:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -23,6 +24,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.info_sur
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.management import ExternalDns, Management, Workload, read_management
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import OPERATOR_NAMESPACE, Target
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.module import LifecycleModule
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
@@ -42,7 +44,9 @@ def _one(module: LifecycleModule, now: datetime) -> dict[str, Any]:
     options = module.params
     aws = Aws(options, name=module.name)
     if {INSTANCES, DNS} & {*options["include"]}:
-        module.protect_values(aws.secrets)
+        # Without credentials the parts that need them are not read, and tell why.
+        with contextlib.suppress(LifecycleError):
+            module.protect_values(aws.secrets)
     target = Target(options["namespace"] or _NAMESPACE, options["name"])
     module.progress.line(f"reading hosted cluster {target.annotated}")
     reader = HostedReader(module.connection, aws, options["zone_id"], module.tmpdir, module.name, module.protect_values)
