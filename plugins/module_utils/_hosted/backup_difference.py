@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import Inventory, metadata_of, ref_of, uid_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_workloads import to_stop
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
@@ -17,8 +19,30 @@ _NAMED = 5
 
 def changed_objects(before: Inventory, after: Inventory) -> list[str]:
     """Return what came, went or got another spec between two readings, in words."""
-    old = {ref_of(item): item for _kind, item in before.everything()}
-    new = {ref_of(item): item for _kind, item in after.everything()}
+    return _changes((item for _kind, item in before.everything()), (item for _kind, item in after.everything()))
+
+
+def undone_findings(before: Inventory, after: Inventory) -> list[Finding]:
+    """Return what was written meanwhile of that which keeps a cluster stopped. All are errors, also when it is stopped again by now."""
+    return [
+        Finding(
+            "error",
+            "changed-while-stopped",
+            after.target.ref,
+            f"{change} since the snapshot",
+            "what was stopped may have run meanwhile, also if it is stopped again, and the snapshot does not know what it did",
+            "keep whoever writes it from it (a GitOps tool, a colleague), then run the same command again",
+        )
+        for change in _changes(_keeping_stopped(before), _keeping_stopped(after))
+    ]
+
+
+def _keeping_stopped(inventory: Inventory) -> Iterable[dict[str, Any]]:
+    return (inventory.hosted_cluster, *inventory.node_pools, *inventory.of("clusters"), *to_stop(inventory))
+
+
+def _changes(before: Iterable[dict[str, Any]], after: Iterable[dict[str, Any]]) -> list[str]:
+    old, new = ({ref_of(item): item for item in items} for items in (before, after))
     found = [f"{ref} is new" for ref in new.keys() - old.keys()]
     found += [f"{ref} is gone" for ref in old.keys() - new.keys()]
     for ref in old.keys() & new.keys():
@@ -29,8 +53,8 @@ def changed_objects(before: Inventory, after: Inventory) -> list[str]:
     return sorted(found)
 
 
-def change_findings(changes: Sequence[str], ref: ObjectRef) -> list[Finding]:
-    """Tell it: the objects of the set are then younger than its snapshot."""
+def change_findings(changes: Sequence[str], ref: ObjectRef, *, stopped: bool = False) -> list[Finding]:
+    """Tell it: the objects of the set are then younger than its snapshot. ``stopped``: it was for this backup."""
     if not changes:
         return []
     more = f" and {len(changes) - _NAMED} more" if len(changes) > _NAMED else ""
@@ -41,6 +65,8 @@ def change_findings(changes: Sequence[str], ref: ObjectRef) -> list[Finding]:
             ref,
             f"objects changed between the snapshot and their backup: {'; '.join(changes[:_NAMED])}{more}",
             "the snapshot does not know of that; a restore would meet machines without a node or nodes without a machine",
-            "back up again when nothing is being scaled or upgraded, or with mode: quiesce",
+            "find out who changes objects of a cluster that is stopped, then back up again"
+            if stopped
+            else "back up again when nothing is being scaled or upgraded, or with mode: quiesce",
         )
     ]

@@ -45,7 +45,7 @@ class BackupReader:
         # The bucket is somebody else's API: it is asked while the cluster is.
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="aws") as beside:
             bucket = beside.submit(read_bucket, self._aws, request.bucket)
-            inventory = read_inventory(self._connection.api, request.target)
+            inventory = self.read_inventory()
             management = read_management(self._connection.api)
             etcd = self.read_etcd(inventory)
             state = self._with_contents(BackupState(request, inventory, management, etcd, bucket.result(), Collected((), (), (), (), ())))
@@ -61,9 +61,13 @@ class BackupReader:
         """Ask the members again."""
         return read_etcd(self.pods, inventory, timeout=_EXEC_SECONDS)
 
+    def read_inventory(self) -> Inventory:
+        """Read the objects again, without what they refer to."""
+        return read_inventory(self._connection.api, self._request.target)
+
     def read_again(self, state: BackupState) -> BackupState:
         """Read the objects again; etcd, bucket and settings are as they were."""
-        return self._with_contents(replace(state, inventory=read_inventory(self._connection.api, self._request.target)))
+        return self._with_contents(replace(state, inventory=self.read_inventory()))
 
     def _with_contents(self, state: BackupState) -> BackupState:
         contents = read_contents(self._connection.api, state.inventory)

@@ -15,7 +15,11 @@ from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.session import Aws
 from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.upload import try_upload, upload_bytes
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_difference import change_findings, changed_objects
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_difference import (
+    change_findings,
+    changed_objects,
+    undone_findings,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_findings import backup_findings, left_stopped
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_index import Run, index_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_plan import (
@@ -120,8 +124,9 @@ class Backup:
         self._path = self._uploaded_to = ""
         self._saved: BackupState | None = None
         self._looks = 0
-        self._written = False
+        self._written = self._proven = False
         self._notes: list[Finding] = []
+        self._undone: list[Finding] = []
         self._durations: dict[str, float] = {}
 
     def close(self) -> None:
@@ -248,7 +253,9 @@ class Backup:
                 f"{step.object} cannot be saved", object=step.object, why="there is no snapshot that the objects would belong to"
             )
         # They were read again on entry to this phase, which is after the snapshot.
-        self._notes += change_findings(changed_objects(self._before, self._state.inventory), self._request.target.ref)
+        self._notes += change_findings(
+            changed_objects(self._before, self._state.inventory), self._request.target.ref, stopped=self._request.quiesce
+        )
         refusals = [*inventory_refusals(self._state.inventory), *self._state.missing]
         if refusals:
             raise refused(f"the backup of {self._request.target.annotated}, which has changed since its snapshot,", refusals)
@@ -257,8 +264,10 @@ class Backup:
         return f"{len(self._state.collected.items)} objects"
 
     def _finish(self, step: Step) -> str:
-        if self._writer is None:
+        if self._writer is None or self._before is None:
             raise StepFailed(f"{step.object} cannot be finished", object=step.object, why="it was not begun")
+        if self._request.quiesce:
+            self._require_stopped(self._before)
         # Whether it is still stopped is looked at once more, for the proof.
         self._written = self._request.quiesce
         self._path = self._writer.finish(self._index_now())
@@ -266,6 +275,19 @@ class Backup:
         if self._request.upload_set:
             self._upload()
         return self._uploaded_to or self._path
+
+    def _require_stopped(self, before: Inventory) -> None:
+        """Raise StepFailed unless the cluster was stopped ever since ``before``: nobody sees from a set that its proof has failed."""
+        now = self._reader.read_inventory()
+        self._undone = stopped_findings(now) or undone_findings(before, now)
+        if self._undone:
+            raise StepFailed(
+                f"{self._request.target.ref} did not stay stopped while it was backed up: {self._undone[0].what}",
+                object=self._undone[0].object,
+                why="; ".join(f"{finding.object}: {finding.what}" for finding in self._undone),
+                state="no set was made; the hosted cluster is stopped in part, and what it was is on record",
+                next="; ".join(dict.fromkeys(finding.remedy for finding in self._undone)),
+            )
 
     def _upload(self) -> None:
         address = self._request.address(self._run_id)
@@ -313,6 +335,7 @@ class Backup:
             found += verify(DirectorySet(self._path), self._key, self._aws).findings
         if self._uploaded_to:
             found += verify(store_of(self._uploaded_to, self._aws), self._key, self._aws).findings
+        self._proven = not any(finding.severity == "error" for finding in found)
         return found
 
     def _told(self, _state: BackupState) -> list[Finding]:
@@ -344,13 +367,16 @@ class Backup:
 
     def tell(self, error: LifecycleError) -> None:
         """Add what somebody needs whose backup has failed: what it has left, and how the cluster is brought back, if it is stopped."""
+        findings = [*self._undone]
         if (self._copied is not None or self._copier.stored) and not self._path:
-            left = without_set(self._request.bucket, self._request.key(self._run_id))
-            error.details.setdefault("findings", []).append(left.as_dict())
+            findings.append(without_set(self._request.bucket, self._request.key(self._run_id)))
         if self._path:
             error.details["set"] = set_result(self._index or self._index_now(), self._path, self._uploaded_to)
+            error.details["verified"] = self._proven
         if self._copier.in_pod is not None:
-            error.details.setdefault("findings", []).append(self._copier.in_pod.as_dict())
+            findings.append(self._copier.in_pod)
+        if findings:
+            error.details.setdefault("findings", []).extend(finding.as_dict() for finding in findings)
         if not self._request.quiesce:
             return
         with contextlib.suppress(LifecycleError):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from hosted.operator_objects import Management as Setup
+from hosted.operator_objects import operator_objects
 from hosted.shape import Pool, Shape
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.bucket import BucketState
@@ -17,7 +19,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_s
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.collecting import collected
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.contents_reading import read_contents
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_state import EtcdState, Member, Tools
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.management import Bucket, Management
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.management import management as management_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import Target
 from ansible_collections.meshops.lifecycle.tests.unit.hosted_collect.management_clusters import Management as Cluster
 
@@ -30,6 +32,7 @@ TARGET = Target(SHAPE.namespace, SHAPE.name)
 TOOLS = Tools(authority="/etc/etcd/tls/etcd-ca/ca.crt", client=True, etcdctl=True, etcdutl=True)
 REQUEST = BackupRequest(TARGET, quiesce=False, dest="/var/backups/hosted", bucket="backups", prefix="nightly", region=SHAPE.region)
 GOOD_BUCKET = BucketState("backups", SHAPE.region, exists=True, public=False, block_public=True, versioning=True, tls_only=True)
+SETUP = Setup(oidc_bucket="documents", external_dns_arguments=("--txt-prefix=%{record_type}-", "--policy=upsert-only"))
 IDS = ("a1", "b2", "c3")
 
 
@@ -57,6 +60,11 @@ def management() -> Cluster:
     return Cluster([SHAPE])
 
 
+def _operator_object(name: str) -> dict[str, Any]:
+    (found,) = (made.body for made in operator_objects(SETUP) if made.name == name)
+    return found
+
+
 def state_of(cluster: Cluster | None = None, **changes: Any) -> BackupState:
     """What is read of the cluster when everything is as it should be, but for ``changes``."""
     read = cluster or management()
@@ -65,7 +73,7 @@ def state_of(cluster: Cluster | None = None, **changes: Any) -> BackupState:
     state = BackupState(
         REQUEST,
         inventory,
-        Management(oidc_buckets=(Bucket("documents", SHAPE.region, "the operator"),)),
+        management_of(*(_operator_object(name) for name in ("operator", "external-dns", "oidc-storage-provider-s3-config")), {}),
         EtcdState(tuple(map(member, range(3))), 3),
         GOOD_BUCKET,
         collected(inventory, contents),
