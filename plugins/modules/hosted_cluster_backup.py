@@ -86,18 +86,22 @@ options:
   verify_set:
     description:
       - Verify an existing set, O(set), instead of making one. Needs no cluster.
+      - What is about making one (O(mode=quiesce), O(upload_set=true), O(expected_plan_id)) is refused with it by the module, and left out
+        by the role.
     type: bool
     default: false
   set:
     description:
-      - The set to verify, with O(verify_set=true). A directory, or C(s3://BUCKET/PREFIX/RUN-ID) for one that was uploaded.
+      - The set to verify. A directory, or C(s3://BUCKET/PREFIX/RUN-ID) for one that was uploaded.
+      - Refused without O(verify_set=true), because a backup makes a new set.
     type: str
   snapshot_check:
     description:
       - How O(verify_set=true) looks at the snapshot. V(metadata) compares its size and its checksum as S3 knows them,
-        V(content) reads all of it.
+        V(content) reads all of it. V(none) does not look, so that a set on disk is verified without AWS; a finding says so.
+      - Without O(verify_set=true) others than the default are refused by the module, and left out by the role.
     type: str
-    choices: [metadata, content]
+    choices: [metadata, content, none]
     default: metadata
   management_cluster_name:
     description:
@@ -269,7 +273,9 @@ resume_commands:
   sample:
     - kubectl scale deployment kube-apiserver -n clusters-prod --replicas=3
 verified:
-  description: Whether the set is whole. A set that is not fails the module.
+  description:
+    - Whether the set was read again and is whole. A set that is not fails the module.
+    - A backup that failed when its set had been made has RV(set) and this, too.
   returned: when a set was made or verified
   type: bool
 plan:
@@ -323,6 +329,7 @@ cluster:
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.session import AWS_SPEC
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_options import require_one_purpose
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_run import back_up
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_check import check_set
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.module import LifecycleModule, run, source_spec
@@ -330,6 +337,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.module imp
 
 def back_up_or_verify(module: LifecycleModule) -> dict[str, Any]:
     """Make a set, or look at one that is there."""
+    require_one_purpose(module.params)
     return check_set(module) if module.params["verify_set"] else back_up(module)
 
 
@@ -348,7 +356,7 @@ def main() -> None:
         upload_set={"type": "bool", "default": False},
         verify_set={"type": "bool", "default": False},
         set={"type": "str"},
-        snapshot_check={"type": "str", "choices": ["metadata", "content"], "default": "metadata"},
+        snapshot_check={"type": "str", "choices": ["metadata", "content", "none"], "default": "metadata"},
         management_cluster_name={"type": "str"},
         stop_timeout={"type": "int", "default": 300},
         expected_plan_id={"type": "str"},

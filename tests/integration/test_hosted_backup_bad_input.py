@@ -71,6 +71,7 @@ CASES = {
     "dest-in-read-only": Case({"dest": "{tmp}/mounted/sets"}, ("mounted read-only",), ("dest-not-writable",), read_only="{tmp}/mounted"),
     "key-open": Case({"encryption": {"key_file": "{tmp}/open-key"}}, ("open-key", "0644", "chmod")),
     "key-short": Case({"encryption": {"key_file": "{tmp}/short-key"}}, ("short-key", "32")),
+    "set-to-make": Case({"set": "{tmp}/sets/mine"}, ("set is given without verify_set", "verify_set: true")),
     "upload-in-clear": Case({"upload_set": True}, ("encryption.key_file", "openssl rand")),
     "prefix-blank": Case({"prefix": "night and day"}, ("'night and day'",)),
     "no-cluster": Case({"source": {}}, ("source",)),
@@ -305,7 +306,8 @@ def test_sets_that_were_changed_are_not_whole(made: Sets, place: Path) -> None:
     other = copied(made, "gone")
     gone = json.loads((other / "index.json").read_text())["snapshot"] | {"key": "elsewhere/etcd.db", "version_id": ""}
     asked: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
-        "edited": ({"set": str(edited)}, (str(a_file), "file-edited")),
+        "edited": ({"set": str(edited), "snapshot_check": "none"}, (str(a_file), "file-edited", "snapshot-not-checked")),
+        "stop": ({"set": str(edited), "mode": "quiesce", "upload_set": True}, ("mode: quiesce and upload_set", "verify_set")),
         "removed": ({"set": str(removed)}, (str(a_file), "file-missing")),
         "partial": ({"set": str(partial)}, ("set-incomplete",)),
         "format": ({"set": str(edited_index(copied(made, "format"), format_version=2, tool_version="9.9.9"))}, ("format-newer", "9.9.9")),

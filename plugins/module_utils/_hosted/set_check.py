@@ -17,7 +17,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.session imp
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_index import Index
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_key import Key, load_key
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_names import INDEX
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_snapshot import ByContent, ByMetadata
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_snapshot import ByContent, ByMetadata, SnapshotCheck
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_store import BucketSet, DirectorySet, SetStore
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_verify import Verification, verify_set
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.module import LifecycleModule
@@ -26,6 +26,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objec
 
 _ADDRESS = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<prefix>.+?)/?")
 _TOLD = 5
+NOT_AT_ALL = "none"
 _SNAPSHOT_FIELDS = ("bucket", "key", "version_id", "size", "sha256", "revision", "total_keys")
 
 
@@ -33,11 +34,14 @@ def check_set(module: LifecycleModule) -> dict[str, Any]:
     """Verify the set that the module's options name and return what was found; raises NotProven for one that is not whole."""
     started, params = time.monotonic(), module.params
     aws = Aws(params, name=module.name)
-    module.protect_values(aws.secrets)
+    look = params["snapshot_check"]
+    # Without a look at the snapshot a set on disk needs no AWS.
+    if look != NOT_AT_ALL or params["set"].startswith("s3:"):
+        module.protect_values(aws.secrets)
     key_file = (params["encryption"] or {}).get("key_file")
     key = load_key(key_file) if key_file else None
     store = store_of(params["set"], aws)
-    found = verify(store, key, aws, params["snapshot_check"])
+    found = verify(store, key, aws, look)
     path = store.where if isinstance(store, DirectorySet) else ""
     told: dict[str, Any] = {
         "changed": False,
@@ -66,9 +70,14 @@ def check_set(module: LifecycleModule) -> dict[str, Any]:
 
 
 def verify(store: SetStore, key: Key | None, aws: Aws, snapshot_check: str = "metadata") -> Verification:
-    """Look at all of a set, and at its snapshot's ``metadata`` or ``content``."""
+    """Look at all of a set, and at its snapshot's ``metadata`` or ``content`` (``none``: not at all)."""
     seen = partial(stored, aws)
-    return verify_set(store, key, ByContent(seen, partial(stream_object, aws)) if snapshot_check == "content" else ByMetadata(seen))
+    check: SnapshotCheck | None = ByMetadata(seen)
+    if snapshot_check == "content":
+        check = ByContent(seen, partial(stream_object, aws))
+    elif snapshot_check == NOT_AT_ALL:
+        check = None
+    return verify_set(store, key, check)
 
 
 def store_of(place: str, aws: Aws) -> SetStore:

@@ -80,7 +80,7 @@ class ByContent:
 
 
 def snapshot_findings(snapshot: Mapping[str, Any], check: SnapshotCheck | None) -> list[Finding]:
-    """Return what is wrong with the snapshot that an index names; ``check`` is None when nobody can ask S3."""
+    """Return what is wrong with the snapshot that an index names; ``check`` is None when S3 is not to be asked."""
     bucket, key, version = (str(snapshot.get(name) or "") for name in ("bucket", "key", "version_id"))
     if not (bucket and key and snapshot.get("sha256") and snapshot.get("size")):
         ref = ObjectRef("File", "index.json")
@@ -91,7 +91,14 @@ def snapshot_findings(snapshot: Mapping[str, Any], check: SnapshotCheck | None) 
     if check is None:
         why = "the set is of use only together with it"
         return [
-            _finding("warning", "snapshot-not-checked", ref, "the snapshot was not looked at", why, "give the options of S3 (region …)")
+            _finding(
+                "warning",
+                "snapshot-not-checked",
+                ref,
+                "the snapshot was not looked at",
+                why,
+                "verify it with snapshot_check: metadata or content",
+            )
         ]
     try:
         seen = check(bucket, key, version)
