@@ -47,7 +47,8 @@ options:
   endpoint_url:
     description:
       - An address to ask instead of those of AWS, with the bucket in its path. All services are asked there.
-      - When it is left out, C(AWS_ENDPOINT_URL) and the other settings of the SDK are used.
+      - When it is left out, C(AWS_ENDPOINT_URL), C(AWS_ENDPOINT_URL_S3) and the other settings of the SDK are used.
+      - It must begin with C(https://), wherever it comes from. Nothing is sent to an address without TLS.
     type: str
     aliases: [aws_endpoint_url]
   aws_ca_bundle:

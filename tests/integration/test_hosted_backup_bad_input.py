@@ -74,6 +74,7 @@ CASES = {
     "set-to-make": Case({"set": "{tmp}/sets/mine"}, ("set is given without verify_set", "verify_set: true")),
     "upload-in-clear": Case({"upload_set": True}, ("encryption.key_file", "openssl rand")),
     "prefix-blank": Case({"prefix": "night and day"}, ("'night and day'",)),
+    "no-tls": Case({"endpoint_url": "http://127.0.0.1:9"}, ("endpoint_url says http://127.0.0.1:9", "no TLS", "https://")),
     "no-cluster": Case({"source": {}}, ("source",)),
     "no-kubeconfig": Case({"source": {"kubeconfig": "{tmp}/nowhere"}}, ("nowhere",)),
     "other-cluster": Case({"source": {"kubeconfig": "{kubeconfig}", "expected_cluster": "east"}}, ("expected_cluster", "east")),

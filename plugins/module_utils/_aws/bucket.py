@@ -127,7 +127,7 @@ def bucket_refusals(state: BucketState, wanted_region: str, oidc_buckets: Collec
                 f"the bucket {name} is in {state.region}, not in {wanted_region}",
                 "the destination reads the snapshot while it starts, and that shall not depend on another region",
                 f"its region is {state.region}",
-                f"name a bucket in {wanted_region}, or set region to {state.region} if that is what you want",
+                f"name a bucket in {wanted_region}, which is the region of the hosted cluster",
             )
         )
     if name in oidc_buckets:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.errors import aws_error
+from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.tls import named_by, require_tls, watch
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
 
 # Names and aliases as in amazon.aws (plugins/doc_fragments/common.py and region.py). The id of a key is no secret there; it is
@@ -41,7 +42,8 @@ class Aws:
     """An account, as far as the credentials reach. Nothing is asked, and the SDK is not loaded, before the first client.
 
     ``params`` are a module's with AWS_SPEC in its spec, ``name`` is the module's (AWS' own logs have it). Clients may be used by
-    several threads. Raises LifecycleError for options that contradict each other or name what is not there.
+    several threads. Raises LifecycleError for options that contradict each other or name what is not there, and Refused for an
+    address without TLS, wherever it comes from.
     """
 
     def __init__(self, params: Mapping[str, Any], *, name: str) -> None:
@@ -111,9 +113,11 @@ class Aws:
         bundle = given["aws_ca_bundle"]
         if bundle and not Path(bundle).is_file():
             raise _contradiction(f"aws_ca_bundle: there is no file {bundle}", "certificates are checked with it", "give a PEM file")
-        endpoint = given["endpoint_url"]
-        if endpoint and not str(endpoint).startswith(("https://", "http://")):
+        endpoint = str(given["endpoint_url"] or "")
+        if endpoint and not endpoint.lower().startswith(("https://", "http://")):
             raise _contradiction("endpoint_url is no address", "it begins with https://", "give for instance https://s3.example.com")
+        if endpoint:
+            require_tls(endpoint, "the option endpoint_url")
 
     @property
     def _session(self) -> Any:
@@ -135,6 +139,7 @@ class Aws:
                         given["session_token"] or None,
                         profile_name=given["profile"] or None,
                     )
+                    watch(self._made)
                 except Exception as error:
                     raise aws_error(error, "reading the configuration of AWS", None) from error
             return self._made
@@ -177,6 +182,9 @@ class Aws:
             )
         except Exception as error:
             raise aws_error(error, f"preparing to ask {service}", None) from error
+        # Before credentials are sought for it.
+        address = str(client.meta.endpoint_url)
+        require_tls(address, named_by(client.meta.service_model.service_id.hyphenize(), address, session.profile_name))
         client.meta.events.register_first("needs-retry", _give_up_on_certificates)
         return client
 

@@ -28,7 +28,6 @@ class BackupRequest:
     dest: str
     bucket: str
     prefix: str = ""
-    region: str = ""
     kms_key_id: str = ""
     key_file: str = ""
     upload_set: bool = False
@@ -59,12 +58,6 @@ def backup_request(params: Mapping[str, Any]) -> BackupRequest:
             "the set has the secrets of the hosted cluster, which do not leave this machine in clear",
             "make a key (openssl rand -hex 32), keep it where the sets are not, and give its file",
         )
-    if str(params["endpoint_url"] or "").lower().startswith("http:"):
-        raise _invalid(
-            f"endpoint_url {params['endpoint_url']} has no TLS",
-            "the snapshot has all secrets of the hosted cluster, and would go over the network in clear",
-            "give an address that begins with https:// (and aws_ca_bundle, if its authority is your own)",
-        )
     if params["stop_timeout"] < 1:
         raise _invalid(f"stop_timeout must be at least 1, got {params['stop_timeout']}", "it is a time in seconds", "leave it out for 300")
     return BackupRequest(
@@ -73,7 +66,6 @@ def backup_request(params: Mapping[str, Any]) -> BackupRequest:
         dest=params["dest"],
         bucket=params["bucket"],
         prefix=prefix,
-        region=params["region"] or "",
         kms_key_id=params["kms_key_id"] or "",
         key_file=key_file,
         upload_set=params["upload_set"],

@@ -94,6 +94,8 @@ def test_says_every_reason_against_a_bucket(changed: dict[str, Any], wanted: str
     found = bucket_refusals(GOOD._replace(**changed), wanted, oidc)
     assert [refusal.code for refusal in found] == codes
     assert all(refusal.what and refusal.why and refusal.state and refusal.next for refusal in found)
+    # Which region is wanted is the hosted cluster's business, and no option's.
+    assert all("set region" not in refusal.next for refusal in found)
 
 
 def test_what_is_unknown_is_a_finding_and_nothing_more() -> None:

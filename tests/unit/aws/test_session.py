@@ -18,7 +18,7 @@ import yaml
 
 from ansible_collections.meshops.lifecycle.plugins.doc_fragments.aws import ModuleDocFragment
 from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.session import AWS_SPEC, Aws
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, Refused
 
 KEYS = {"access_key": "AKIACANARY0000000001", "secret_key": "canary-secret", "session_token": "canary-token"}
 
@@ -92,6 +92,65 @@ def test_the_region_is_the_options_then_the_environments(monkeypatch: pytest.Mon
     monkeypatch.setenv("AWS_REGION", "us-west-2")
     assert Aws({}, name="test").region == "us-west-2"
     assert Aws({"region": "us-east-2"}, name="test").client("ec2").meta.region_name == "us-east-2"
+
+
+# Nothing listens there: whoever asks is told that it could not be reached.
+PLAIN = "http://127.0.0.1:9"
+CONFIG = f"""
+[profile whole]
+endpoint_url = {PLAIN}
+[profile one-service]
+services = elsewhere
+[services elsewhere]
+s3 =
+  endpoint_url = {PLAIN}
+[profile role]
+role_arn = arn:aws:iam::111122223333:role/backups
+source_profile = keys
+services = of-roles
+region = us-east-2
+[services of-roles]
+sts =
+  endpoint_url = {PLAIN}
+[profile keys]
+aws_access_key_id = AKIACANARY0000000001
+aws_secret_access_key = canary-secret
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "told"),
+    [
+        ({"endpoint_url": PLAIN, **KEYS}, {}, "the option endpoint_url"),
+        ({"endpoint_url": "HTTP://127.0.0.1:9", **KEYS}, {}, "the option endpoint_url"),
+        (KEYS, {"AWS_ENDPOINT_URL": f"{PLAIN}/"}, "the variable AWS_ENDPOINT_URL"),
+        (KEYS, {"AWS_ENDPOINT_URL": "https://127.0.0.1:9", "AWS_ENDPOINT_URL_S3": PLAIN}, "the variable AWS_ENDPOINT_URL_S3"),
+        ({"profile": "whole"}, {}, "profile whole"),
+        ({}, {"AWS_PROFILE": "one-service"}, "profile one-service"),
+        # The SDK asks for the credentials of a role before it asks anything else, with a client of its own.
+        ({"profile": "role"}, {}, "profile role"),
+        ({"profile": "role"}, {"AWS_ENDPOINT_URL_STS": PLAIN}, "the variable AWS_ENDPOINT_URL_STS"),
+    ],
+    ids=["option", "upper-case", "variable", "variable-s3", "profile", "services", "role", "role-variable"],
+)
+def test_nothing_is_sent_in_clear(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, options: dict[str, str], environment: dict[str, str], told: str
+) -> None:
+    (tmp_path / "config").write_text(CONFIG)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Refused, match=rf"(?i){told}( of the configuration files of AWS)? says http://127\.0\.0\.1:9") as refused:
+        Aws(options, name="test").client("s3", "us-east-2").get_bucket_location(Bucket="backups")
+    assert told in refused.value.next
+    assert "canary" not in str(refused.value) + refused.value.next
+
+
+def test_other_services_are_asked_with_tls_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ROUTE_53", PLAIN)
+    with pytest.raises(Refused, match="the variable AWS_ENDPOINT_URL_ROUTE_53"):
+        Aws(KEYS, name="test").client("route53")
+    monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+    assert Aws(KEYS, name="test").client("route53").meta.endpoint_url == "https://route53.amazonaws.com"
 
 
 def test_one_client_for_each_service_and_region() -> None:

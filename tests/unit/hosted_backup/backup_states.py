@@ -30,7 +30,7 @@ SHAPE = Shape(
 )
 TARGET = Target(SHAPE.namespace, SHAPE.name)
 TOOLS = Tools(authority="/etc/etcd/tls/etcd-ca/ca.crt", client=True, etcdctl=True, etcdutl=True)
-REQUEST = BackupRequest(TARGET, quiesce=False, dest="/var/backups/hosted", bucket="backups", prefix="nightly", region=SHAPE.region)
+REQUEST = BackupRequest(TARGET, quiesce=False, dest="/var/backups/hosted", bucket="backups", prefix="nightly")
 GOOD_BUCKET = BucketState("backups", SHAPE.region, exists=True, public=False, block_public=True, versioning=True, tls_only=True)
 SETUP = Setup(oidc_bucket="documents", external_dns_arguments=("--txt-prefix=%{record_type}-", "--policy=upsert-only"))
 IDS = ("a1", "b2", "c3")

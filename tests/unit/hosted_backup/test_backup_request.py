@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.session import Aws
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_request import BackupRequest, backup_request
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_check import store_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_check import store_of, verify
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Refused
 
 OPTIONS: dict[str, Any] = {
@@ -22,13 +22,11 @@ OPTIONS: dict[str, Any] = {
     "dest": "/var/backups/hosted",
     "bucket": "backups",
     "prefix": "",
-    "region": None,
     "kms_key_id": None,
     "encryption": None,
     "upload_set": False,
     "management_cluster_name": None,
     "stop_timeout": 300,
-    "endpoint_url": None,
 }
 RUN = "prod-20261121T231500Z-1f3a9c"
 
@@ -75,10 +73,10 @@ def test_no_time_to_stop_is_no_time(seconds: int) -> None:
 
 
 def test_the_rest_is_taken_as_it_is() -> None:
-    made = request(mode="quiesce", region="us-east-2", kms_key_id="alias/x", management_cluster_name="mgmt-1", stop_timeout=7)
-    assert (made.quiesce, made.region, made.kms_key_id) == (True, "us-east-2", "alias/x")
+    made = request(mode="quiesce", kms_key_id="alias/x", management_cluster_name="mgmt-1", stop_timeout=7)
+    assert (made.quiesce, made.kms_key_id) == (True, "alias/x")
     assert (made.management_cluster_name, made.stop_timeout, made.target.annotated) == ("mgmt-1", 7, "clusters/prod")
-    assert (request().region, request().kms_key_id, request().quiesce) == ("", "", False)
+    assert (request().kms_key_id, request().quiesce) == ("", False)
 
 
 @pytest.mark.parametrize(
@@ -104,8 +102,11 @@ def test_an_address_without_a_bucket_or_a_run_is_none(place: str) -> None:
     assert "s3://BUCKET/PREFIX/RUN-ID" in refused.value.next
 
 
-@pytest.mark.parametrize("address", ["http://s3.example.com", "HTTP://127.0.0.1:9000"])
-def test_a_snapshot_does_not_go_over_the_network_in_clear(address: str) -> None:
-    with pytest.raises(Refused, match="has no TLS"):
-        request(endpoint_url=address)
-    assert request(endpoint_url="https://s3.example.com").bucket
+@pytest.mark.parametrize("check", ["metadata", "content"])
+def test_a_set_is_not_read_in_clear_either(monkeypatch: pytest.MonkeyPatch, check: str) -> None:
+    """Whichever way it is asked for: nothing listens at the port, which would be told as "could not be reached"."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    aws = Aws({"access_key": "AKIACANARY0000000001", "secret_key": "canary-secret"}, name="test")
+    found = verify(store_of(f"s3://backups/{RUN}", aws), None, aws, check)
+    assert (found.ok, [finding.code for finding in found.findings]) == (False, ["set-unreadable"])
+    assert "the variable AWS_ENDPOINT_URL says http://127.0.0.1:9, which has no TLS" in found.findings[0].why
