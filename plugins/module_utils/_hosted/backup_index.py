@@ -24,7 +24,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventor
     replicas_of,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import HYPERSHIFT
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import Prior, prior_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import Prior, prior_of, stopped_by
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_index import Entry, Index
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.version import VERSION
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
@@ -52,7 +52,7 @@ def index_of(state: BackupState, run: Run) -> Index:
     """Return the index; in check mode it has the paths of the objects without sizes and checksums."""
     inventory = state.inventory
     # Of a cluster that was stopped, what it was before: that is what a restore has to bring back.
-    prior = prior_of(inventory)
+    prior = prior_of(inventory) if state.request.quiesce else stopped_by(inventory)
     paused = pause_of(inventory.hosted_cluster, datetime.fromisoformat(run.created)).paused
     entries = run.entries or tuple(_planned(item) for item in state.collected.items)
     return Index(

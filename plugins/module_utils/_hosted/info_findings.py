@@ -21,7 +21,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventor
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory_findings import inventory_findings
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory_refusals import inventory_refusals
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.obstacles import obstacles
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import prior_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import stopped_by
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_refusals import quiesce_refusals
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding, Severity
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -85,7 +85,7 @@ def verdict(found: Iterable[Finding], checked: Mapping[str, bool]) -> dict[str, 
 def condition_findings(inventory: Inventory, conditions: Conditions) -> Iterator[Finding]:
     """Yield which conditions of the HostedCluster are not as they are when all is well; of a stopped one, only to be known."""
     target = inventory.target
-    stopped = prior_of(inventory) is not None
+    stopped = stopped_by(inventory) is not None
     for condition in conditions.wrong:
         severity: Severity = "error" if condition.type in _VITAL else "warning"
         yield Finding(

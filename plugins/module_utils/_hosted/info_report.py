@@ -20,7 +20,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.info_pau
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.info_pools import pools
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import Inventory, mapping, name_of, replicas_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.obstacles import karpenter_signs, restore_url
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import prior_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import stopped_by
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.writers import field_managers, writers
 
 Object = dict[str, Any]
@@ -54,7 +54,7 @@ def cluster_report(facts: Facts, now: datetime, *, machines: bool) -> dict[str, 
 def summary(inventory: Inventory, now: datetime) -> dict[str, Any]:
     """Return what the HostedCluster itself tells, which is all that a brief look has."""
     target, spec = inventory.target, inventory.spec
-    prior, url = prior_of(inventory), restore_url(inventory.hosted_cluster)
+    prior, url = stopped_by(inventory), restore_url(inventory.hosted_cluster)
     return {
         "name": target.name,
         "namespace": target.namespace,

@@ -31,8 +31,9 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.manageme
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import (
     DISABLE_MACHINES_ANNOTATION,
     HYPERSHIFT,
+    PRIOR_ANNOTATION,
 )
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import prior_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import prior_of, stopped_by
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 
 Object = dict[str, Any]
@@ -89,8 +90,19 @@ def _of_machine_management(inventory: Inventory) -> Iterator[Finding]:
 
 
 def _of_stopping(inventory: Inventory) -> Iterator[Finding]:
-    prior = prior_of(inventory)
-    if prior:
+    prior, target = prior_of(inventory), inventory.target
+    if prior and stopped_by(inventory) is None:
+        yield Finding(
+            "warning",
+            "record-left",
+            target.ref,
+            f"backup {prior.run_id} has recorded at {prior.time} what it was before it would be stopped, and it is not paused now"
+            + (", nor is anything of it at 0" if inventory.deployments else ""),
+            "it was brought back, or never stopped; a later backup in mode quiesce would take that record for what is there now",
+            "if it is as it should be: "
+            f"kubectl annotate hostedclusters.{HYPERSHIFT} -n {target.namespace} {target.name} {PRIOR_ANNOTATION}-",
+        )
+    elif prior:
         yield Finding(
             "warning",
             "stopped-by-backup",

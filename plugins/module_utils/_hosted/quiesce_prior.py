@@ -100,6 +100,18 @@ def prior_of(inventory: Inventory) -> Prior | None:
     return recorded(inventory).prior
 
 
+def stopped_by(inventory: Inventory) -> Prior | None:
+    """Return the record of a cluster that is stopped still: its HostedCluster is paused for good, or something of it is at 0.
+
+    Whoever brings a cluster back by hand may leave the record, and what is in it is not how the cluster is or has to be.
+    """
+    prior = prior_of(inventory)
+    if prior is None or paused_for_good(inventory.hosted_cluster):
+        return prior
+    at_zero = {name_of(item) for item in inventory.deployments if not replicas_of(item)}
+    return prior if any(number and name in at_zero for name, number in prior.replicas.items()) else None
+
+
 def current(inventory: Inventory, marker: PriorMarker, run_id: str, time: str) -> Prior:
     """Return how everything is now."""
     cluster = next(iter(inventory.of("clusters")), None)

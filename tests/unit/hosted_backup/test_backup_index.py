@@ -119,6 +119,18 @@ def test_of_a_stopped_cluster_the_index_has_what_it_was() -> None:
     assert {pool["paused_until"] for pool in index.node_pools} == {None}
 
 
+def test_a_record_that_was_left_is_not_what_a_running_cluster_is() -> None:
+    cluster = management()
+    stopped(cluster)
+    index = index_of(state_of(cluster), RUN)
+    assert (index.mode, index.replicas["kube-apiserver"], index.hosted_cluster["paused_until"]) == ("online", 2, "2031-01-01T00:00:00Z")
+    cluster.find("HostedCluster", SHAPE.name, SHAPE.namespace)["spec"]["pausedUntil"] = "2032-01-01T00:00:00Z"
+    for deployment in cluster.all("Deployment", SHAPE.control_plane_namespace):
+        deployment["spec"]["replicas"] = 1
+    index = index_of(state_of(cluster), RUN)
+    assert (index.replicas["kube-apiserver"], index.hosted_cluster["paused_until"]) == (1, "2032-01-01T00:00:00Z")
+
+
 def test_what_was_restored_is_known() -> None:
     cluster = management()
     storage = cluster.find("HostedCluster", SHAPE.name, SHAPE.namespace)["spec"]["etcd"]["managed"]["storage"]

@@ -100,6 +100,23 @@ def api_servers_at_zero(found: Inventory) -> None:
     next(item for item in found.deployments if item["metadata"]["name"] == "kube-apiserver")["spec"]["replicas"] = 0
 
 
+def stopped(found: Inventory) -> None:
+    recorded(PRIOR.as_json())(found)
+    found.hosted_cluster["spec"]["pausedUntil"] = "true"
+
+
+def half_started(found: Inventory) -> None:
+    """Not paused any more, and its API servers are still at 0."""
+    recorded(PRIOR.as_json())(found)
+    api_servers_at_zero(found)
+
+
+def broken_again(found: Inventory) -> None:
+    """Brought back by hand, which left the record, and not well."""
+    recorded(PRIOR.as_json())(found)
+    condition_of(found.hosted_cluster, "Available")["status"] = "False"
+
+
 def restored(found: Inventory) -> None:
     found.hosted_cluster["spec"]["etcd"]["managed"]["storage"]["restoreSnapshotURL"] = [URL]
 
@@ -183,7 +200,10 @@ CHANGES = [
     (undeleted, {"etcd-volumes-not-retained": "warning"}),
     (spec(pausedUntil="yes, please"), {"pause-not-valid": "warning"}),
     (spec(pausedUntil="2026-11-21T11:00:00Z"), {"pause-over": "warning"}),
-    (recorded(PRIOR.as_json()), {"stopped-by-backup": "warning"}),
+    (stopped, {"stopped-by-backup": "warning", "hosted-cluster-condition": "info"}),
+    (half_started, {"stopped-by-backup": "warning"}),
+    (recorded(PRIOR.as_json()), {"record-left": "warning"}),
+    (broken_again, {"record-left": "warning", "hosted-cluster-condition": "error"}),
     (recorded("{}"), {"record-unreadable": "error"}),
     (api_servers_at_zero, {"stopped-without-record": "error"}),
     (restored, {"restored-before": "info"}),
