@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,22 +22,21 @@ from faults.request import Request
 from hosted.bed import Hosted
 from hosted.etcd_image import Image
 from hosted.shape import Pool, Shape
-from hosted.writing import collection
 from hosted_clusters import ManagementCluster
 from quiesce_by_hand import NAME, start, stop
-from sandboxlib import binaries
 from sandboxlib.errors import SandboxError
+from stopped_clusters import annotations_of, inside, look, pod_that_stays, run_commands
+from stopped_clusters import path as path_of
 from write_gate import WriteGate
 
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import MARKER, PRIOR_ANNOTATION, Target
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import HYPERSHIFT, PRIOR_ANNOTATION, Target
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import Prior, prior_from_json, prior_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_resume import resume_commands
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_workloads import ALL
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import StepFailed
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_workloads import ALL, API_SERVERS
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted, LifecycleError, StepFailed
 
 Object = dict[str, Any]
 EVERY_WRITE = os.environ.get("MESHOPS_ALL_FAULTS", "0") not in ("", "0")
-HYPERSHIFT = "hypershift.openshift.io/v1beta1"
 POOLS = (Pool("quiet-a", 1), Pool("quiet-b", 1, autoscaling=(1, 3)))
 # Unequal numbers, and one that is at 0 by itself.
 SHAPE = Shape(
@@ -60,9 +58,7 @@ def eventually(what: str, holds: Callable[[], bool], seconds: float = 90.0) -> N
 
 def path(kind: str, name: str = "") -> str:
     """Where an object of the hosted cluster is."""
-    versions = {"Cluster": f"cluster.x-k8s.io/{SHAPE.cluster_api_version}", "Deployment": "apps/v1", "Pod": "v1"}
-    below = collection(versions.get(kind, HYPERSHIFT), kind, CPNS if kind in versions else SHAPE.namespace)
-    return f"{below}/{name}" if name else below
+    return path_of(SHAPE, kind, name)
 
 
 class Quiet:
@@ -70,23 +66,7 @@ class Quiet:
 
     def __init__(self, hosted: Hosted) -> None:
         self.hosted, self.cluster = hosted, hosted.bed.cluster
-        self.first = self.look()
-
-    def look(self) -> Object:
-        """All that stopping may change: specs, annotations, and the marker."""
-        api = self.cluster.api
-        found = [api.get(path("HostedCluster", SHAPE.name)), api.get(path("Cluster", SHAPE.infra_id))]
-        found += [api.get(path("NodePool", pool.name)) for pool in POOLS] + api.get(path("Deployment"))["items"]
-        described = {f"{item.get('kind', 'Deployment')}/{item['metadata']['name']}": (item["spec"], annotations_of(item)) for item in found}
-        return {**described, "marker": self.marker()}
-
-    def marker(self) -> str:
-        """What the marker in the hosted cluster says, "" without one."""
-        return self.inside("get", "configmap", "-n", "default", MARKER, "--ignore-not-found", "-o", "jsonpath={.data.from}")
-
-    def inside(self, *arguments: str) -> str:
-        """Run kubectl in the hosted cluster."""
-        return self.cluster.kubectl("--kubeconfig", str(self.hosted.real.kubeconfig), *arguments)
+        self.first = look(hosted)
 
     @property
     def prior(self) -> Prior:
@@ -99,24 +79,13 @@ class Quiet:
         return {item["metadata"]["name"]: item["spec"]["replicas"] for item in items if item["metadata"]["name"] in ALL}
 
     def resume(self, directory: Path) -> None:
-        """Run the commands that are given, in a shell that stops at the first that fails."""
-        script = "\n".join(["set -eu", *resume_commands(TARGET, self.prior, marker=NAME)])
-        kubectl = binaries.binary("kubectl").parent
-        environment = {**self.cluster.environment(), "PATH": f"{kubectl}:{os.environ['PATH']}"}
-        done = subprocess.run(["sh", "-c", script], cwd=directory, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        assert not any(directory.iterdir())
+        """Run the commands that are given."""
+        run_commands(self.hosted, resume_commands(TARGET, self.prior, marker=NAME), directory)
 
     def patch(self, kind: str, name: str, body: Object) -> None:
         """Change something, and be nobody."""
         with self.hosted.bed.writer() as writer:
             writer.patch(path(kind, name), body)
-
-
-def annotations_of(item: Object) -> Object:
-    """An object's annotations without those of the Deployment controller."""
-    found = item["metadata"].get("annotations") or {}
-    return {key: value for key, value in found.items() if not key.startswith("deployment.kubernetes.io/")}
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +94,7 @@ def made(management_cluster: ManagementCluster) -> Quiet:
     quiet = Quiet(hosted)
     quiet.patch("HostedCluster", SHAPE.name, {"spec": {"pausedUntil": "false"}})
     quiet.patch("NodePool", "quiet-b", {"spec": {"pausedUntil": UNTIL}})
-    quiet.first = quiet.look()
+    quiet.first = look(hosted)
     return quiet
 
 
@@ -133,9 +102,7 @@ def made(management_cluster: ManagementCluster) -> Quiet:
 def quiet(made: Quiet, tmp_path: Path) -> Iterator[Quiet]:
     yield made
     if PRIOR_ANNOTATION in annotations_of(made.cluster.api.get(path("HostedCluster", SHAPE.name))):
-        empty = tmp_path / "afterwards"
-        empty.mkdir()
-        made.resume(empty)
+        made.resume(tmp_path / "afterwards")
         made.hosted.wait_for_pods()
 
 
@@ -150,7 +117,7 @@ def test_check_mode_tells_everything_and_writes_nothing(quiet: Quiet) -> None:
     report = stop_it(quiet, check=True)
     assert [outcome.outcome for outcome in report.outcomes] == ["would_do"] * (2 + 4 + len(ALL) - 1 + 2)
     assert quiet.cluster.writes_since(mark) == []
-    assert quiet.look() == quiet.first
+    assert look(quiet.hosted) == quiet.first
 
 
 @pytest.mark.timeout(240)
@@ -177,14 +144,14 @@ def test_a_cluster_is_stopped_and_comes_back_as_it_was(quiet: Quiet, tmp_path: P
     assert prior_of(again.observed.inventory) == quiet.prior
 
     quiet.resume(tmp_path)
-    assert quiet.look() == quiet.first
+    assert look(quiet.hosted) == quiet.first
     quiet.hosted.wait_for_pods()
 
 
 def answers(quiet: Quiet) -> bool:
     """Whether the hosted cluster's API does."""
     try:
-        quiet.inside("get", "--raw", "/readyz")
+        inside(quiet.hosted, "get", "--raw", "/readyz")
     except SandboxError:
         return False
     return True
@@ -222,7 +189,7 @@ def test_runs_that_are_killed_end_as_one_that_was_not(quiet: Quiet, tmp_path: Pa
     assert prior.marker.state == "absent"
     assert quiet.replicas() == dict.fromkeys(ALL, 0)
     quiet.resume(tmp_path)
-    assert quiet.look() == quiet.first
+    assert look(quiet.hosted) == quiet.first
 
 
 def killed_after(gate: WriteGate, matches: Callable[[Request], bool], run_id: str) -> Request | None:
@@ -238,60 +205,60 @@ def killed_after(gate: WriteGate, matches: Callable[[Request], bool], run_id: st
     return held.write if held.arrived else None
 
 
-def hold_pod(quiet: Quiet, app: str) -> str:
-    """Give a pod a finalizer, so that it does not go; its name."""
-    pods = quiet.cluster.api.get(path("Pod"))["items"]
-    name = next(str(pod["metadata"]["name"]) for pod in pods if pod["metadata"]["labels"]["app"] == app)
-    quiet.patch("Pod", name, {"metadata": {"finalizers": ["example.com/hold"]}})
-    return name
-
-
+RESOURCES = {"Deployment": "deployments.apps", "Cluster": "clusters.cluster.x-k8s.io"}
+# Each one in its own way; the others of quiesce_wait.py are unit tests.
 AGAINST: tuple[tuple[str, str, Object, str], ...] = (
     ("Deployment", "capi-provider", {"spec": {"replicas": 2}}, "was scaled to 2 again by somebody"),
-    ("HostedCluster", SHAPE.name, {"spec": {"pausedUntil": "false"}}, "pause of HostedCluster clusters/quiet was taken back by somebody"),
     ("Cluster", SHAPE.infra_id, {"spec": {"paused": False}}, f"pause of Cluster {CPNS}/{SHAPE.infra_id} was taken back by somebody"),
+    ("NodePool", "quiet-b", {"spec": {"pausedUntil": UNTIL}}, "pause of NodePool clusters/quiet-b was taken back by somebody"),
+    (
+        "HostedCluster",
+        SHAPE.name,
+        {"metadata": {"annotations": {PRIOR_ANNOTATION: None}}},
+        "HostedCluster clusters/quiet is gone or was changed",
+    ),
 )
 
 
 @pytest.mark.timeout(240)
-def test_a_pod_that_stays_is_named_and_who_works_against_it_too(quiet: Quiet) -> None:
-    name = hold_pod(quiet, "cluster-api")
-    try:
+def test_a_pod_that_stays_is_named_and_who_works_against_it_too(quiet: Quiet, tmp_path: Path) -> None:
+    with pod_that_stays(quiet.hosted, "cluster-api") as name:
         with pytest.raises(StepFailed) as failed:
             stop_it(quiet, stop_timeout=2.0)
         assert name in failed.value.msg
         assert "example.com/hold" in failed.value.why
+        prior = quiet.prior
+        assert prior.replicas == REPLICAS
         for change in AGAINST:
-            works_against(quiet, *change)
-        # Nothing that the controllers might start again was stopped.
-        assert quiet.replicas()["kube-apiserver"] == REPLICAS["kube-apiserver"]
-        assert quiet.prior.replicas == REPLICAS
-    finally:
-        quiet.patch("Pod", name, {"metadata": {"finalizers": None}})
+            ended = works_against(quiet, *change)
+            # Nothing that the controllers might start again was stopped.
+            assert {app: quiet.replicas()[app] for app in API_SERVERS} == {app: REPLICAS[app] for app in API_SERVERS}
+        # The last one took the record away, and is told how it is put back.
+        assert PRIOR_ANNOTATION not in annotations_of(quiet.cluster.api.get(path("HostedCluster", SHAPE.name)))
+        put_back = ended.next.partition("put it back: ")[2].partition("; then run")[0]
+        run_commands(quiet.hosted, [put_back], tmp_path / "back")
+        assert quiet.prior == prior
 
 
-def works_against(quiet: Quiet, kind: str, name: str, change: Object, told: str) -> None:
-    """Change something while a run waits for pods."""
+def works_against(quiet: Quiet, kind: str, name: str, change: Object, told: str) -> LifecycleError:
+    """Change something while a run waits for pods; how it has ended."""
     with ThreadPoolExecutor(1) as pool, ApiFront(quiet.cluster) as front:
         run = pool.submit(stop, str(front.kubeconfig), SHAPE.namespace, SHAPE.name, stop_timeout=120.0)
         # It has everything stopped, and looks again and again.
         eventually("a second look at the pods", lambda: run.done() or looks(front) > 2)
-        place = SHAPE.namespace if kind == "HostedCluster" else CPNS
+        place = CPNS if kind in RESOURCES else SHAPE.namespace
+        resource = RESOURCES.get(kind, f"{kind.lower()}s.{HYPERSHIFT}")
         arguments = ["--type", "merge", "-p", json.dumps(change), "--field-manager", "somebody"]
-        quiet.cluster.kubectl("patch", resource(kind), "-n", place, name, *arguments)
-        with pytest.raises(StepFailed, match=told):
+        quiet.cluster.kubectl("patch", resource, "-n", place, name, *arguments)
+        with pytest.raises((StepFailed, Interrupted), match=told) as ended:
             run.result(timeout=100)
+    return ended.value
 
 
 def looks(front: ApiFront) -> int:
     """How often a run has looked at the pods alone: when it reads everything, it reads machines before it reads pods again."""
     read = [request.resource for request in list(front.requests) if request.method == "GET" and request.resource in ("pods", "awsmachines")]
     return len(list(itertools.takewhile(lambda resource: resource == "pods", reversed(read))))
-
-
-def resource(kind: str) -> str:
-    """What kubectl calls a kind."""
-    return {"Deployment": "deployments.apps", "Cluster": "clusters.cluster.x-k8s.io"}.get(kind, "hostedclusters.hypershift.openshift.io")
 
 
 @pytest.mark.timeout(240)
@@ -304,4 +271,4 @@ def test_a_cluster_whose_api_is_dead_is_stopped_all_the_same(quiet: Quiet, tmp_p
     quiet.resume(tmp_path)
     quiet.hosted.wait_for_pods()
     quiet.hosted.real.resume("kube-apiserver")
-    assert quiet.look() == quiet.first
+    assert look(quiet.hosted) == quiet.first

@@ -23,12 +23,11 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_
     record_steps,
     stop_steps,
 )
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_prior import prior_from_json
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_record import KeptRecord
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_wait import StoppedPods
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CONFIGMAP, DEPLOYMENT, Kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Interrupted
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Guard, Phase
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.progress import Progress
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step
@@ -45,6 +44,7 @@ class Quiesce:
         self._api, self._inventory, self._marker = api, inventory, marker
         self._deadline, self._stop_timeout = deadline, stop_timeout
         self._pods = StoppedPods(api, inventory, progress)
+        self._record = KeptRecord(api, inventory.target)
 
     def phases(self, view: Callable[[State], QuiesceState]) -> tuple[Phase[State], ...]:
         """Return the phases of a procedure whose observation is seen through ``view``; what follows them has
@@ -59,14 +59,18 @@ class Quiesce:
     def apply(self, step: Step) -> str:
         """Make one step's change, or wait for what a step waits for."""
         if step.action in WAIT_FOR:
-            number = self._pods.wait_until_gone(self._deadline, self._stop_timeout, WAIT_FOR[step.action])
+            number = self._pods.wait_until_gone(self._deadline, self._stop_timeout, WAIT_FOR[step.action], self._record.require)
             return f"{number} pods have ended"
         if step.action == MARK:
             return self._mark(step, dry_run=False)
         ref = step.object
         self._api.patch(self._kind(ref.kind), ref.name, step.after, ref.namespace, uid=step.uid, resource_version=step.resource_version)
+        if step.action != RECORD:
+            return ""
+        text = annotation(dict(step.after or {}), PRIOR_ANNOTATION)
+        self._record.written(text)
         # So that it is not lost either when somebody takes the annotation away.
-        return f"on record: {annotation(dict(step.after or {}), PRIOR_ANNOTATION)}" if step.action == RECORD else ""
+        return f"on record: {text}"
 
     def dry_run(self, step: Step) -> None:
         """Ask the server whether it would accept a step."""
@@ -77,24 +81,17 @@ class Quiesce:
             self._api.patch(self._kind(ref.kind), ref.name, step.after, ref.namespace, uid=step.uid, dry_run=True)
 
     def require_record(self, _guard: Guard) -> None:
-        """Raise Interrupted when what everything was is not on record: from here on, nothing else would tell."""
-        ref = self._inventory.target.ref
-        found = self._api.get(HOSTED_CLUSTER, ref.name, ref.namespace, metadata_only=True)
-        try:
-            prior_from_json(annotation(found, PRIOR_ANNOTATION))
-        except ValueError as error:
-            raise Interrupted(
-                f"The annotation {PRIOR_ANNOTATION} of {ref} is gone or was changed",
-                object=ref,
-                why=f"this run has written it, and now it cannot be read: {error}",
-                next="find out who writes this HostedCluster (a GitOps tool?) and keep them from it; "
-                "the steps of this result say what there was before, then run the same command again",
-            ) from error
+        """Raise Interrupted when what everything was is not on record any more."""
+        self._record.require()
 
     def wait_until_stopped(self, guard: Guard) -> None:
         """Return when everything is recorded, paused, at 0 and gone; raises StepFailed or Interrupted, with who has changed it."""
-        self.require_record(guard)
-        self._pods.wait_until_gone(self._deadline, self._stop_timeout, guard=guard)
+
+        def all_ours() -> None:
+            guard()
+            self._record.require()
+
+        self._pods.wait_until_gone(self._deadline, self._stop_timeout, guard=all_ours)
 
     def _kind(self, kind: str) -> Kind:
         known = {item.kind: item for item in (HOSTED_CLUSTER, NODE_POOL, DEPLOYMENT)}
