@@ -22,7 +22,9 @@ _ADDRESSES = ("A", "AAAA", "CNAME")
 # HyperShift's external-dns runs with --txt-suffix=-external-dns (hypershift cmd/install/assets/hypershift_operator.go); the suffix is
 # that of the first label, which newer versions begin with the type of the record (external-dns registry/txt).
 _SUFFIX = "-external-dns"
-_TYPES = ("", *(f"{kind.lower()}-" for kind in _ADDRESSES))
+_TYPES = ("", *(kind.lower() for kind in _ADDRESSES))
+# Where a prefix or suffix of one's own has the type, which then is not before the label.
+_TYPE = "%{record_type}"
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _OWNER = re.compile(r"(?:^|,)external-dns/owner=([^,]*)")
 
@@ -40,9 +42,12 @@ class NameState(NamedTuple):
     target: str
 
 
-def records(aws: Aws, zone_id: str | None, hostnames: Iterable[str], *, expected_owner: str = "") -> list[NameState]:
+def records(
+    aws: Aws, zone_id: str | None, hostnames: Iterable[str], *, expected_owner: str = "", prefix: str = "", suffix: str = ""
+) -> list[NameState]:
     """Return the state of each of ``hostnames``; ``zone_id`` None: of the public zone that each is in.
 
+    ``prefix`` and ``suffix`` are what this management cluster's external-dns gives the names of its TXT records.
     Raises AwsError, and LifecycleError when no zone or more than one has a name.
     """
     wanted = [normalised(name) for name in dict.fromkeys(hostnames)]
@@ -53,7 +58,7 @@ def records(aws: Aws, zone_id: str | None, hostnames: Iterable[str], *, expected
         found = {zone: _record_sets(route53, zone) for zone in sorted(set(places.values()))}
     except Exception as error:
         raise aws_error(error, "reading the names of the hosted cluster in Route 53", None) from error
-    return [name_state(name, found[places[name]], expected_owner) for name in wanted]
+    return [name_state(name, found[places[name]], expected_owner, prefix=prefix, suffix=suffix) for name in wanted]
 
 
 def normalised(name: str) -> str:
@@ -78,10 +83,13 @@ def zone_of(name: str, zones: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def name_state(name: str, record_sets: Mapping[str, Sequence[RecordSet]], expected_owner: str = "") -> NameState:
+def name_state(
+    name: str, record_sets: Mapping[str, Sequence[RecordSet]], expected_owner: str = "", *, prefix: str = "", suffix: str = ""
+) -> NameState:
     """Return the state of ``name`` (normalised) among all record sets of its zone, by normalised name."""
     addresses = [one for one in record_sets.get(name, ()) if one["Type"] in _ADDRESSES]
-    owners = sorted({owner for text_name in text_names(name) for one in record_sets.get(text_name, ()) for owner in _owners(one)})
+    texts = text_names(name, prefix, suffix)
+    owners = sorted({owner for text_name in texts for one in record_sets.get(text_name, ()) for owner in _owners(one)})
     target = _target(addresses[0]) if addresses else ""
     owner = next((found for found in owners if found != expected_owner), owners[0] if owners else "")
     if not addresses:
@@ -91,10 +99,15 @@ def name_state(name: str, record_sets: Mapping[str, Sequence[RecordSet]], expect
     return NameState(name, "foreign" if expected_owner and owner != expected_owner else "owned", owner, target)
 
 
-def text_names(name: str) -> tuple[str, ...]:
-    """Return the names that the TXT records of an owner of ``name`` may have."""
+def text_names(name: str, prefix: str = "", suffix: str = "") -> tuple[str, ...]:
+    """Return the names that the TXT records of an owner of ``name`` may have: one with these settings, or with the usual ones."""
     label, dot, rest = name.partition(".")
-    return tuple(f"{kind}{label}{suffix}{dot}{rest}" for suffix in (_SUFFIX, "") for kind in _TYPES)
+    found: dict[str, None] = {}
+    for before, after in ((prefix.lower(), suffix.lower()), ("", _SUFFIX), ("", "")):
+        for kind in _TYPES:
+            typed = f"{kind}-{label}" if kind and _TYPE not in before + after else label
+            found[f"{before.replace(_TYPE, kind)}{typed}{after.replace(_TYPE, kind)}{dot}{rest}"] = None
+    return tuple(found)
 
 
 def _zones(route53: Any) -> list[Mapping[str, Any]]:

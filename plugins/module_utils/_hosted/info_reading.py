@@ -120,8 +120,13 @@ class HostedReader:
 
     def _records(self, inventory: Inventory, management: Management) -> Any:
         names = [hostname.name for hostname in hostnames(inventory)]
-        owner = management.external_dns.owner_id if management.external_dns else ""
-        return tuple(records(self._aws, self._zone_id, names, expected_owner=owner)) if names else ()
+        told = management.external_dns
+        if not names:
+            return ()
+        if told is None:
+            return tuple(records(self._aws, self._zone_id, names))
+        marks = {"prefix": told.txt_prefix, "suffix": told.txt_suffix}
+        return tuple(records(self._aws, self._zone_id, names, expected_owner=told.owner_id, **marks))
 
 
 def _tried(read: Callable[[], Any]) -> _Part:

@@ -11,7 +11,6 @@ The hazards are those of the code of openshift/hypershift (hypershift-operator/c
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import (
     Inventory,
@@ -19,7 +18,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventor
     metadata_of,
     name_of,
 )
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.management import Management
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.management import Management, issuer_bucket
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import (
     OPERATOR_NAMESPACE,
 )
@@ -68,9 +67,8 @@ def _of_issuer(inventory: Inventory, management: Management) -> Iterator[Finding
             "without them no pod of the cluster gets credentials of AWS, wherever its control plane is",
             "take this finalizer off before the HostedCluster is deleted here after a move, never otherwise",
         )
-    host = urlsplit(str(inventory.spec.get("issuerURL") or "")).hostname or ""
-    buckets = management.oidc_bucket_names
-    if host.endswith((".amazonaws.com", ".amazonaws.com.cn")) and buckets and host.partition(".s3")[0] not in buckets:
+    bucket, buckets = issuer_bucket(str(inventory.spec.get("issuerURL") or "")), management.oidc_bucket_names
+    if bucket and buckets and bucket not in buckets:
         yield Finding(
             "warning",
             "issuer-in-another-bucket",

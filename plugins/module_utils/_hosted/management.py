@@ -182,7 +182,9 @@ def issuer_bucket(issuer: str) -> str:
         return ""
     if re.match(r"s3[.-]", host):
         return path
-    return re.split(r"\.s3[.-]", host)[0] if re.search(r"\.s3[.-]", host) else ""
+    # The last one: a bucket's name may have it as well.
+    found = re.match(r"(.+)\.s3[.-]", host)
+    return found[1] if found else ""
 
 
 def _buckets(operator: Object | None, oidc_config: Object | None) -> Iterator[Bucket]:

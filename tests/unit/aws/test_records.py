@@ -88,6 +88,30 @@ def test_names_are_compared_as_dns_does() -> None:
     assert "api-prod-external-dns.example.com" in text_names(NAME)
 
 
+@pytest.mark.parametrize(
+    ("prefix", "suffix", "text"),
+    [
+        ("_dns.", "", "_dns.api-prod.example.com"),
+        ("_dns.", "", "_dns.cname-api-prod.example.com"),
+        ("Mark-", "", "mark-cname-api-prod.example.com"),
+        ("%{record_type}.txt-", "", "cname.txt-api-prod.example.com"),
+        ("%{record_type}.txt-", "", ".txt-api-prod.example.com"),
+        ("", "-mark", "cname-api-prod-mark.example.com"),
+        ("", "-%{record_type}-mark", "api-prod-a-mark.example.com"),
+        # Made before that was set.
+        ("_dns.", "", "api-prod.example.com"),
+        ("_dns.", "", "cname-api-prod-external-dns.example.com"),
+    ],
+)
+def test_external_dns_may_have_been_told_how_texts_are_named(prefix: str, suffix: str, text: str) -> None:
+    found = name_state(NAME, zone(address(), mark(text, "a")), "a", prefix=prefix, suffix=suffix)
+    assert (found.state, found.owner) == ("owned", "a")
+
+
+def test_a_text_that_nothing_says_the_name_of_is_no_mark() -> None:
+    assert name_state(NAME, zone(address(), mark("_dns.api-prod.example.com", "a")), "a").state == "unowned"
+
+
 ZONES = [
     {"Id": "/hostedzone/Z1", "Name": "example.com."},
     {"Id": "/hostedzone/Z2", "Name": "hosted.example.com.", "Config": {"PrivateZone": False}},

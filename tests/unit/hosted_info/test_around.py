@@ -12,7 +12,7 @@ import pytest
 from hosted.shape import Shape
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.hostnames import api_hostname, hostnames
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.management import ExternalDns, management
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.management import ExternalDns, issuer_bucket, management
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.writers import field_managers, writers, writers_of
 from ansible_collections.meshops.lifecycle.tests.unit.hosted_info.clusters_seen import Object, inventory, settings
 
@@ -56,6 +56,22 @@ def test_words_of_their_own_and_words_twice_are_understood() -> None:
     assert found.domains == ("hosted.example.com", "other.example.com.")
     assert found.owner_id == "second"
     assert [found.covers(name) for name in ("api.OTHER.example.com", "other.example.com.", "another.example.com")] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("issuer", "bucket"),
+    [
+        ("https://documents.s3.us-east-2.amazonaws.com/prod", "documents"),
+        ("https://our.s3.documents.s3.us-east-2.amazonaws.com/prod", "our.s3.documents"),
+        ("https://documents.s3-us-west-2.amazonaws.com/prod", "documents"),
+        ("https://documents.s3.cn-north-1.amazonaws.com.cn/prod", "documents"),
+        ("https://s3.us-east-2.amazonaws.com/documents/prod", "documents"),
+        ("https://d111111abcdef8.cloudfront.net/prod", ""),
+        ("", ""),
+    ],
+)
+def test_the_bucket_of_an_issuer(issuer: str, bucket: str) -> None:
+    assert issuer_bucket(issuer) == bucket
 
 
 def test_without_a_domain_it_takes_every_name() -> None:

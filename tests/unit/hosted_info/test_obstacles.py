@@ -225,6 +225,8 @@ CHANGES = [
     (no_machine, {"machines-not-whole": "error", "machine-without-instance": "error"}),
     (spec(issuerURL="https://earlier-oidc.s3.us-east-2.amazonaws.com/prod-bf260"), {"issuer-in-another-bucket": "warning"}),
     (spec(issuerURL="https://login.example.com/prod"), {}),
+    (spec(issuerURL="https://s3.us-east-2.amazonaws.com/hosted-oidc/prod-bf260"), {}),
+    (spec(issuerURL="https://s3.us-east-2.amazonaws.com/earlier-oidc/prod-bf260"), {"issuer-in-another-bucket": "warning"}),
     (spec(services=[]), {"no-external-hostname": "error"}),
 ]
 
