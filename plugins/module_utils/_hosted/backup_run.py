@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -102,8 +103,11 @@ class Backup:
         module.protect_values(self._aws.secrets)
         self._reader = BackupReader(module.connection, self._aws, request, self._run_id)
         self._marker = MarkerReader(self._open_hosted_api)
-        self._state = self._with_marker(self._reader.read())
+        # Steps that go on after a conflict observe from their own threads.
+        self._observing = threading.Lock()
+        self._hosted_cluster: dict[str, Any] = {}
         self._read_at = time.monotonic()
+        self._state = self._with_marker(self._reader.read())
         self._quiesce: Quiesce | None = None
         if request.quiesce:
             self._quiesce = Quiesce(
@@ -131,7 +135,9 @@ class Backup:
 
     def close(self) -> None:
         """Remove the directory of a set that is not whole; what is left in a pod needs its journal, for the next run."""
-        if self._writer is not None and not self._path and not self._copier.left:
+        if self._writer is not None and self._copier.left:
+            self._writer.leave_journal()
+        elif self._writer is not None and not self._path:
             # What cannot be removed keeps its journal; it is not the reason of a failure.
             with contextlib.suppress(LifecycleError):
                 self._writer.discard()
@@ -164,25 +170,27 @@ class Backup:
     # Looking
 
     def _open_hosted_api(self) -> Api:
-        module, hosted_cluster = self._module, self._state.inventory.hosted_cluster
+        module, hosted_cluster = self._module, self._hosted_cluster
         return open_hosted_api(module.connection.api, hosted_cluster, self._request.target, module.tmpdir, name=module.name).api
 
     def _with_marker(self, state: BackupState) -> BackupState:
         if not self._request.quiesce:
             return state
-        self._state = state
+        self._hosted_cluster = state.inventory.hosted_cluster
         name = self._request.management_cluster_name or self._module.connection.uid
         marker = self._marker.read(state.inventory)
         return replace(state, quiesce=QuiesceState(state.inventory, marker, self._run_id, self._created, name))
 
     def _observe(self, _record: Record | None) -> BackupState:
-        self._looks += 1
-        # The second look is the one under the Lease: somebody else may have written before it was ours.
-        under_lease = self._request.quiesce and self._looks == 2
-        if under_lease or self._written or time.monotonic() - self._read_at > _FRESH_SECONDS:
-            self._state = self._with_marker(self._reader.read_again(self._state))
-            self._read_at, self._written = time.monotonic(), False
-        return self._state
+        with self._observing:
+            self._looks += 1
+            # The second look is the one under the Lease: somebody else may have written before it was ours.
+            under_lease = self._request.quiesce and self._looks == 2
+            if under_lease or self._written or time.monotonic() - self._read_at > _FRESH_SECONDS:
+                # What is written from here on may be missed by this reading.
+                self._read_at, self._written = time.monotonic(), False
+                self._state = self._with_marker(self._reader.read_again(self._state))
+            return self._state
 
     # Doing
 
@@ -203,7 +211,11 @@ class Backup:
 
         def stop(step: Step) -> str:
             self._written = True
-            return phase.apply(step) if phase.apply is not None else ""
+            try:
+                return phase.apply(step) if phase.apply is not None else ""
+            finally:
+                # Somebody may have observed meanwhile, and has not seen what this was refused for.
+                self._written = True
 
         return stop
 
@@ -270,8 +282,12 @@ class Backup:
             self._require_stopped(self._before)
         # Whether it is still stopped is looked at once more, for the proof.
         self._written = self._request.quiesce
-        self._path = self._writer.finish(self._index_now())
-        self._index = self._writer.index
+        try:
+            self._writer.finish(self._index_now())
+        finally:
+            # What fails after the set has its name leaves a set, whose snapshot must not be taken for one without.
+            if self._writer.finished:
+                self._path, self._index = self._writer.path, self._writer.index
         if self._request.upload_set:
             self._upload()
         return self._uploaded_to or self._path

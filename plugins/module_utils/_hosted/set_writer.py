@@ -55,11 +55,17 @@ class SetWriter:
         self._directories: set[str] = set()
         self._journal: Journal | None = None
         self._index: Index | None = None
+        self._leaves = False
 
     @property
     def path(self) -> str:
         """Where the set is when it is whole."""
         return os.path.join(self._dest, self._run_id)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the set has its name, as it has when ``finish`` fails after that."""
+        return self._index is not None
 
     @property
     def index(self) -> Index:
@@ -81,11 +87,11 @@ class SetWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Let go of the lock; the journal of a set that is whole goes."""
+        """Let go of the lock; the journal of a set that is whole goes, unless it was to stay."""
         if self._journal is None:
             return
         try:
-            if self._index is not None and kind is None:
+            if self._index is not None and kind is None and not self._leaves:
                 remove_left(self._dest, self._run_id)
         finally:
             self._journal.close()
@@ -132,8 +138,17 @@ class SetWriter:
             self._guarded(path, "cannot be written", sync, path)
         self._guarded(self.path, "cannot be given its name", os.rename, self._partial, self.path)
         self._index = whole
-        self._guarded(self._dest, "cannot be written", sync, self._dest)
+        try:
+            sync(self._dest)
+        except OSError as error:
+            told = file_system_error(error, "cannot be written", self._dest)
+            told.state = f"{self.path} has all of its files; should this machine fail now, its name may be lost"
+            raise told from error
         return self.path
+
+    def leave_journal(self) -> None:
+        """Have the journal stay in any case: something that it names is left outside, and the next run tries to remove that."""
+        self._leaves = True
 
     def discard(self) -> None:
         """Remove the unfinished set and its journal: what was noted is cleaned up. A finished set only loses its journal."""
