@@ -19,7 +19,9 @@ _NAMED = 5
 
 def changed_objects(before: Inventory, after: Inventory) -> list[str]:
     """Return what came, went or got another spec between two readings, in words."""
-    return _changes((item for _kind, item in before.everything()), (item for _kind, item in after.everything()))
+    # What could be read only once is neither new nor gone.
+    unread = before.unreadable.keys() | after.unreadable.keys()
+    return _changes(*((item for kind, item in found.everything() if kind.plural not in unread) for found in (before, after)))
 
 
 def undone_findings(before: Inventory, after: Inventory) -> list[Finding]:

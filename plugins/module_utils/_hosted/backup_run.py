@@ -82,6 +82,9 @@ def back_up(module: LifecycleModule) -> dict[str, Any]:
     namespace = request.target.control_plane_namespace
     try:
         report = run_procedure(module, backup.procedure(), namespace, request.target.name, deadline, kept=kept)
+        if module.check_mode:
+            # They are told with the proof otherwise, and nothing is proven here.
+            report.findings += backup.notes
     except LifecycleError as error:
         backup.tell(error)
         raise
@@ -129,7 +132,7 @@ class Backup:
         self._saved: BackupState | None = None
         self._looks = 0
         self._written = self._proven = False
-        self._notes: list[Finding] = []
+        self._notes: list[Finding] = self._quiesce.notes if self._quiesce is not None else []
         self._undone: list[Finding] = []
         self._durations: dict[str, float] = {}
 
@@ -142,6 +145,11 @@ class Backup:
             with contextlib.suppress(LifecycleError):
                 self._writer.discard()
         self._files.close()
+
+    @property
+    def notes(self) -> list[Finding]:
+        """What came up on the way and is no reason to fail."""
+        return self._notes
 
     def procedure(self) -> Procedure[BackupState]:
         """Return the phases; an online backup has none that write to a cluster."""

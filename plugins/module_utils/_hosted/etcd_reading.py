@@ -43,13 +43,15 @@ READ_ONLY: Mapping[str, Sequence[str]] = {
     "alarms": ALARMS,
 }
 _MOST_AT_ONCE = 8
+# The API server waits half a minute for a node that is off; the other members can do without it.
+_NODE_SECONDS = 10.0
 
 
 def read_etcd(pods: PodExec, inventory: Inventory, *, timeout: float) -> EtcdState:
     """Return the members of the hosted cluster's etcd, within ``timeout`` seconds; no members when it has no etcd of HyperShift's.
 
-    A pod that does not answer is a member with an ``error``. Raises KubeError when no pod can be asked: Forbidden, Unauthorized,
-    and Unreachable for the API server itself.
+    A pod that does not answer, or whose node does not, is a member with an ``error``. Raises KubeError when no pod can be asked:
+    Forbidden, Unauthorized, and Unreachable for the API server itself.
     """
     stateful_set = inventory.etcd
     if stateful_set is None:
@@ -119,7 +121,8 @@ class _Reader:
         except (Forbidden, Unauthorized):
             raise
         except (KubeError, NotUnderstood) as error:
-            if isinstance(error, Unreachable):
+            # An answer that was lost may be that of the pod's node; only what was never sent tells of the API server.
+            if isinstance(error, Unreachable) and not error.uncertain:
                 raise
             said = error.why if isinstance(error, KubeError) else str(error)
             return member._replace(error=said, healthy=False)
@@ -162,4 +165,4 @@ class _Reader:
 
     def _run(self, command: Sequence[str]) -> ExecResult:
         seconds = self._deadline.remaining()
-        return self._pods.run(self._namespace, self._pod, CONTAINER, command, timeout=seconds, repeatable=True)
+        return self._pods.run(self._namespace, self._pod, CONTAINER, command, timeout=seconds, repeatable=True, handshake=_NODE_SECONDS)

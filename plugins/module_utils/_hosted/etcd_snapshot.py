@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted import etcd_answers
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_commands import CONTAINER, etcdctl, snapshot_status
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_state import PLACES, Choice, Tools
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_state import OWN_FILE, PLACES, Choice, Tools
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.exec import PodExec
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
@@ -43,7 +43,7 @@ def snapshot_path(directory: str, run_id: str) -> str:
     """Return the name of a run's file. Raises ValueError for what must never be in a command that removes files."""
     if directory not in PLACES or not _RUN_ID.fullmatch(run_id):
         raise ValueError(f"{directory}, {run_id}: not a place and a run id for a snapshot")
-    return f"{directory}/meshops-backup-{run_id}.db"
+    return f"{directory}/{OWN_FILE}{run_id}.db"
 
 
 def take_snapshot(pods: PodExec, namespace: str, choice: Choice, tools: Tools, run_id: str, deadline: Deadline) -> Snapshot:

@@ -17,6 +17,8 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan 
 
 # The root file system is read-only: an emptyDir, and the volume; never etcd's own directory on that, whose emptiness is asked for.
 PLACES = ("/tmp", "/var/lib")
+# What a backup of ours writes in a pod is called so, and then by its run.
+OWN_FILE = "meshops-backup-"
 _MEBIBYTE = 1024 * 1024
 # So much stays free: on the volume etcd itself must be able to go on writing.
 RESERVES: Mapping[str, int] = {"/tmp": 16 * _MEBIBYTE, "/var/lib": 256 * _MEBIBYTE}
@@ -352,12 +354,24 @@ def _down(namespace: str, replicas: int, state: EtcdState) -> Iterator[Finding]:
 
 def _left(namespace: str, state: EtcdState) -> Iterator[Finding]:
     for member in state.members:
-        if member.leftovers:
+        own = [path for path in member.leftovers if path.rpartition("/")[2].startswith(OWN_FILE)]
+        foreign = [path for path in member.leftovers if path not in own]
+        if foreign:
             yield Finding(
                 "warning",
                 "etcd-old-snapshot",
                 ObjectRef("Pod", member.pod, namespace),
-                f"there are old snapshots in the pod: {', '.join(member.leftovers)}",
+                f"there are old snapshots in the pod: {', '.join(foreign)}",
                 "they take room, and they hold all secrets of the hosted cluster",
-                f"kubectl exec -n {namespace} {member.pod} -c etcd -- rm {' '.join(member.leftovers)}",
+                f"kubectl exec -n {namespace} {member.pod} -c etcd -- rm {' '.join(foreign)}",
+            )
+        if own:
+            # No command that removes it: it may be just being written.
+            yield Finding(
+                "warning",
+                "etcd-backup-file",
+                ObjectRef("Pod", member.pod, namespace),
+                f"there is the file of a backup that runs now, or was killed: {', '.join(own)}",
+                "it takes room, and it holds all secrets of the hosted cluster",
+                "none while that backup runs; the next backup to the same dest removes that of one that was killed",
             )

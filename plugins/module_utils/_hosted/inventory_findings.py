@@ -46,7 +46,7 @@ def _unreadable(inventory: Inventory) -> Iterator[Finding]:
             ObjectRef("Namespace", inventory.target.control_plane_namespace),
             f"{what} could not be read: {why}",
             "a restore does not need them, but the set cannot show how they were, nor can a clash with them be seen",
-            "grant the permission (the module's documentation has the ClusterRole)",
+            "grant the permission (the module's documentation has the ClusterRole), or look at what serves them (kubectl get apiservices)",
         )
 
 

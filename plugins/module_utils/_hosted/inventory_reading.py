@@ -34,7 +34,13 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.kinds im
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import CLUSTER_ANNOTATION, Target
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Forbidden, NotFound
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import (
+    Forbidden,
+    NotFound,
+    ServerFailure,
+    Throttled,
+    Unreachable,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import DEPLOYMENT, NAMESPACE, POD, SERVICE, STATEFULSET, Kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Refused, refused
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -42,10 +48,15 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.plan 
 
 # Names in a sentence; how many more there are is said.
 _MOST = 20
+# For one list that may be missing, its retries included.
+_OPTIONAL_SECONDS = 10.0
 
 
 class _Wanted(NamedTuple):
-    """A list to read. What is not ``essential`` may be missing: as a type, or because it may not be read."""
+    """A list to read. What is not ``essential`` may be missing: as a type, because it may not be read, or because its server is down.
+
+    Routes are served by an API server of OpenShift's behind this one.
+    """
 
     kind: Kind
     namespace: str
@@ -190,8 +201,9 @@ class _Lists:
         self._api = api
 
     def __call__(self, wanted: _Wanted) -> _Read:
+        api = self._api if wanted.essential else self._api.within(_OPTIONAL_SECONDS)
         try:
-            return _Read(tuple(sorted(self._api.list(wanted.kind, wanted.namespace), key=name_of)))
+            return _Read(tuple(sorted(api.list(wanted.kind, wanted.namespace), key=name_of)))
         except NotFound:
             if wanted.essential:
                 raise
@@ -201,6 +213,10 @@ class _Lists:
             if wanted.essential:
                 raise
             return _Read((), f"not allowed to {error.missing}" if error.missing else error.why)
+        except (ServerFailure, Throttled, Unreachable) as error:
+            if wanted.essential:
+                raise
+            return _Read((), error.why)
 
 
 def _namespace(api: Api, name: str) -> tuple[Object | None, str]:

@@ -12,6 +12,7 @@ from typing import TypeVar
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import Inventory, annotation
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.kinds import HOSTED_CLUSTER, NODE_POOL, cluster_api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import PRIOR_ANNOTATION
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_findings import marker_refused
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_marker import NAMESPACE, MarkerReader
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_plan import (
     MARK,
@@ -26,17 +27,25 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_record import KeptRecord
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_wait import StoppedPods
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import CONFIGMAP, DEPLOYMENT, Kind
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import WriteConflict
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Guard, Phase
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.progress import Progress
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step
 
 State = TypeVar("State")
+# The marker is one write that a stopped cluster can do without.
+_MARK_SECONDS = 15.0
 
 
 class Quiesce:
-    """Stops the hosted cluster of ``inventory``, from which names and kinds are taken; ``stop_timeout`` is in seconds, for each wait."""
+    """Stops the hosted cluster of ``inventory``, from which names and kinds are taken; ``stop_timeout`` is in seconds, for each wait.
+
+    ``notes`` are findings about what could not be done and is not needed.
+    """
 
     def __init__(
         self, api: Api, inventory: Inventory, marker: MarkerReader, *, deadline: Deadline, stop_timeout: float, progress: Progress
@@ -44,6 +53,7 @@ class Quiesce:
         self._api, self._inventory, self._marker = api, inventory, marker
         self._deadline, self._stop_timeout = deadline, stop_timeout
         self._pods = StoppedPods(api, inventory, progress)
+        self.notes: list[Finding] = []
         self._record = KeptRecord(api, inventory.target)
 
     def phases(self, view: Callable[[State], QuiesceState]) -> tuple[Phase[State], ...]:
@@ -98,7 +108,17 @@ class Quiesce:
         return known.get(kind) or cluster_api(kind, self._inventory.cluster_api_version)
 
     def _mark(self, step: Step, *, dry_run: bool) -> str:
-        api, ref, body = self._marker.api, step.object, {**(step.after or {})}
+        """Write the marker; a cluster whose API refuses that (a webhook that is dead, say) is stopped all the same."""
+        try:
+            return self._write_marker(step, dry_run=dry_run)
+        except WriteConflict:
+            raise
+        except KubeError as error:
+            self.notes.append(marker_refused(error.why))
+            return f"not written: {error.why}"
+
+    def _write_marker(self, step: Step, *, dry_run: bool) -> str:
+        api, ref, body = self._marker.api.within(_MARK_SECONDS), step.object, {**(step.after or {})}
         if step.uid:
             version = "" if dry_run else step.resource_version
             api.patch(CONFIGMAP, ref.name, body, NAMESPACE, uid=step.uid, resource_version=version, dry_run=dry_run)

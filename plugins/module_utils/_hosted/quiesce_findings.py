@@ -50,6 +50,19 @@ def stopped_findings(inventory: Inventory) -> list[Finding]:
     return [*_not_recorded(inventory), *_not_paused(inventory), *_not_stopped(inventory)]
 
 
+def marker_refused(why: str) -> Finding:
+    """Tell that the hosted cluster's API can be read, and does not take the marker."""
+    return _not_marked(
+        f"the hosted cluster's own API does not take the marker: {why}",
+        "none; who wants the marker all the same brings the cluster back (resume commands), sees to what is named, and runs again",
+    )
+
+
+def _not_marked(what: str, remedy: str) -> Finding:
+    why = "what is restored from this backup does not say which management cluster it came from; nothing else depends on it"
+    return Finding("warning", "marker-not-written", REF, what, why, remedy)
+
+
 def _about_the_record(inventory: Inventory) -> Iterator[Finding]:
     prior = prior_of(inventory)
     if prior is None:
@@ -80,12 +93,8 @@ def _about_the_marker(state: QuiesceState) -> Iterator[Finding]:
     if not state.management_cluster:
         return
     if found.prior.state == "unknown" and not found.stopped:
-        yield Finding(
-            "warning",
-            "marker-not-written",
-            REF,
+        yield _not_marked(
             f"the hosted cluster's own API does not answer, so the marker is not written: {found.why}",
-            "what is restored from this backup does not say which management cluster it came from; nothing else depends on it",
             "none, when the API is down for good; otherwise see to it that it is reached from here, and run again",
         )
     elif found.prior.state == "present" and found.prior.value not in (None, state.management_cluster):

@@ -18,12 +18,18 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.connection import Connection
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Call, Forbidden, KubeError, error_of_answer
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import (
+    Call,
+    Forbidden,
+    KubeError,
+    Unreachable,
+    error_of_answer,
+)
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.exec_channel import STDOUT, Channels, CutOff, open_channels
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import POD
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.pool import open_socket
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.retry import send
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.transport import Answer
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.transport import Answer, AnswerLost
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
@@ -61,6 +67,12 @@ class ExecTimedOut(ExecCutOff):
     advice = "look at what the command waits for in the pod, or allow more time"
 
 
+class ExecUnanswered(ExecTimedOut):
+    """The API server took the request, and no answer came: it waits for the kubelet of a node that is off."""
+
+    advice = "look at the node of the pod and its kubelet, and at what is between that and the API server"
+
+
 class ExecNotRun(KubeError):
     """The command could not be run in the container; ``started`` is false when it surely was not."""
 
@@ -85,28 +97,39 @@ class PodExec:
         self._pool = connection.pool
 
     def run(
-        self, namespace: str, pod: str, container: str, command: Sequence[str], *, timeout: float, repeatable: bool = False
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        command: Sequence[str],
+        *,
+        timeout: float,
+        repeatable: bool = False,
+        handshake: float = _HANDSHAKE_SECONDS,
     ) -> ExecResult:
         """Run ``command`` (a list, no shell) for at most ``timeout`` seconds and return how it ended, whatever its exit code.
 
         Its output is kept in memory. ``repeatable`` says that running it twice does no harm: then it is run again when the
-        connection broke; one that is not is only tried again when it surely did not start. Raises KubeError: Forbidden,
-        NotFound (no such pod), ExecNotRun, ExecTimedOut, ExecCutOff.
+        connection broke; one that is not is only tried again when it surely did not start. ``handshake`` is the time in seconds
+        for the pod's node to answer at all. Raises KubeError: Forbidden, NotFound (no such pod), ExecNotRun, ExecUnanswered,
+        ExecTimedOut, ExecCutOff.
         """
         deadline = Deadline(timeout)
         attempt = 1
         while True:
             call = self._call(namespace, pod, container, command)
             try:
-                return self._run(call, container, command, deadline, repeatable)
+                return self._run(call, container, command, deadline, repeatable, handshake)
             except (ExecCutOff, ExecNotRun) as error:
                 again = repeatable if isinstance(error, ExecCutOff) or error.started else True
                 if not again or isinstance(error, ExecTimedOut) or attempt == _ATTEMPTS or not deadline.sleep(_PAUSE_SECONDS * attempt):
                     raise
             attempt += 1
 
-    def _run(self, call: Call, container: str, command: Sequence[str], deadline: Deadline, repeatable: bool) -> ExecResult:
-        channels = self._open(call, container, command, deadline, repeatable)
+    def _run(
+        self, call: Call, container: str, command: Sequence[str], deadline: Deadline, repeatable: bool, handshake: float
+    ) -> ExecResult:
+        channels = self._open(call, container, command, deadline, repeatable, handshake)
         try:
             output = _Output(call, channels)
             stdout = b"".join(output)
@@ -125,7 +148,7 @@ class PodExec:
         Leaving the context ends the connection. With ``repeatable`` a lost answer to the start is followed by another start.
         """
         call = self._call(namespace, pod, container, command)
-        channels = self._open(call, container, command, Deadline(timeout), repeatable)
+        channels = self._open(call, container, command, Deadline(timeout), repeatable, _HANDSHAKE_SECONDS)
         try:
             yield _whole(_Output(call, channels))
         finally:
@@ -137,16 +160,26 @@ class PodExec:
         shown = text if len(text) <= _COMMAND_SHOWN else f"{text[:_COMMAND_SHOWN]}…"
         return Call("run", f"`{shown}` in container {container} of {ref}", POD.path(namespace, pod, "exec"), self._connection.server, ref)
 
-    def _open(self, call: Call, container: str, command: Sequence[str], deadline: Deadline, repeatable: bool) -> Channels:
+    def _open(self, call: Call, container: str, command: Sequence[str], deadline: Deadline, repeatable: bool, handshake: float) -> Channels:
         """Start the command; raises a KubeError when the server does not let us."""
         query = [("container", container), ("stdout", "true"), ("stderr", "true"), *(("command", part) for part in command)]
         url = f"{call.server}{call.path}?{urlencode(query)}"
         opened: list[Channels] = []
 
         def exchange(connect: float, read: float) -> Answer:
+            if deadline.expired:
+                raise ExecTimedOut(call, message="the time was over before it was begun")
             authorization = self._connection.authorization()
             headers = [*self._connection.headers, *([("Authorization", authorization)] if authorization else [])]
-            found = open_channels(open_socket(self._pool, call.server, connect), url, headers, Deadline(read))
+            connected = open_socket(self._pool, call.server, connect)
+            answered = Deadline(min(read, handshake))
+            try:
+                found = open_channels(connected, url, headers, answered)
+            except AnswerLost as error:
+                if not answered.expired:
+                    raise
+                why = f"no answer within {answered.seconds:.3g} s (is the pod's node there?)"
+                raise ExecUnanswered(call, message=why, uncertain=True) from error
             if isinstance(found, Answer):
                 if found.status >= 500:
                     _raise_if_not_started(call, found)
@@ -160,6 +193,11 @@ class PodExec:
         except Forbidden as error:
             error.next = _grant(error, call)
             raise
+        except Unreachable as error:
+            if "attempts" in error.details or not deadline.expired:
+                raise
+            # One attempt, with the little time that was left, says nothing of the server.
+            raise ExecTimedOut(call, message=f"the time was over while it was begun ({error.reason})", uncertain=error.uncertain) from error
         if not opened:
             message = "the answer is not that of a WebSocket: something between here and the API server does not pass them on"
             raise KubeError(call, status=answer.status, message=message)

@@ -168,6 +168,10 @@ def reported(cluster: Cluster) -> None:
     cluster.find("NodePool", "prod-a", SHAPE.namespace)["status"] = {"replicas": 1}
 
 
+def unreadable(cluster: Management) -> None:
+    cluster.forbidden = {f"/apis/hypershift.openshift.io/v1beta1/namespaces/{SHAPE.control_plane_namespace}/awsendpointservices"}
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [(scaled, "has another spec"), (replaced, "was made again"), (gone, "is gone")],
@@ -183,6 +187,8 @@ def test_a_change_is_seen_and_told(change: Any, words: str) -> None:
 
 def test_a_status_is_no_change_and_no_change_is_not_told() -> None:
     assert changes(reported) == []
+    # What cannot be read any more is told by itself, and is not gone.
+    assert changes(unreadable) == []
     assert change_findings([], TARGET.ref) == []
 
 

@@ -41,7 +41,7 @@ PROD = Shape(
 class Management:
     """One management cluster; ``requests`` are the paths that were asked for, those for metadata only with ``#`` behind.
 
-    ``forbidden`` are paths that are answered with 403.
+    ``forbidden`` are paths that are answered with 403, ``broken`` those that are answered with 503.
     """
 
     def __init__(self, shapes: Iterable[Shape], served: tuple[str, ...] = ("v1beta1",)) -> None:
@@ -49,6 +49,7 @@ class Management:
         self.served = served
         self.requests: list[str] = []
         self.forbidden: set[str] = set()
+        self.broken: set[str] = set()
         self._objects: dict[str, Object] = {}
         self._lock = threading.Lock()
         for shape in shapes:
@@ -137,6 +138,9 @@ class Management:
             resource = path.rpartition("/")[2]
             message = f'{resource} is forbidden: User "backup" cannot list resource "{resource}" in API group "" at the cluster scope'
             return 403, {"kind": "Status", "status": "Failure", "reason": "Forbidden", "message": message, "details": {}}
+        if path in self.broken:
+            message = "the server is currently unable to handle the request"
+            return 503, {"kind": "Status", "status": "Failure", "reason": "ServiceUnavailable", "message": message, "details": {}}
         if path == "/apis/cluster.x-k8s.io" and self.served:
             return 200, {"kind": "APIGroup", "versions": [{"version": version} for version in self.served]}
         if path in self._objects:

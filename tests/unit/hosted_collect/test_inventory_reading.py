@@ -11,10 +11,11 @@ import json
 import pytest
 from hosted.shape import Pool, Shape, neighbours
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted import inventory_reading
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import name_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory_reading import read_inventory
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import CLUSTER_ANNOTATION, Target
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Forbidden, NotFound
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Forbidden, NotFound, ServerFailure
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Refused
 from ansible_collections.meshops.lifecycle.tests.unit.hosted_collect.management_clusters import PROD, Management
 
@@ -150,6 +151,21 @@ def test_what_is_not_essential_may_be_unreadable() -> None:
     management.forbidden = {f"/apis/cluster.x-k8s.io/v1beta1/namespaces/{PLACE}/machines"}
     with pytest.raises(Forbidden):
         management.inventory(PROD)
+
+
+def test_a_server_of_what_is_not_essential_may_be_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Routes are served by OpenShift's own API server, behind that of Kubernetes."""
+    monkeypatch.setattr(inventory_reading, "_OPTIONAL_SECONDS", 0.1)
+    management = Management([PROD])
+    routes = f"/apis/route.openshift.io/v1/namespaces/{PLACE}/routes"
+    management.broken = {routes, f"/apis/hypershift.openshift.io/v1beta1/namespaces/{PLACE}/awsendpointservices"}
+    inventory = management.inventory(PROD)
+    assert set(inventory.unreadable) == {"routes", "awsendpointservices"}
+    assert inventory.unreadable["routes"].startswith("HTTP 503 ServiceUnavailable: the server is currently unable")
+    assert len(inventory.of("machines")) == 6
+    management.broken = {f"/api/v1/namespaces/{PLACE}/pods"}
+    with pytest.raises(ServerFailure):
+        read_inventory(management.api.within(0.1), Target("clusters", "prod"))
 
 
 def test_types_of_aws_may_be_missing_where_the_cluster_is_elsewhere() -> None:

@@ -21,11 +21,11 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_sna
     snapshot_stream,
     take_snapshot,
 )
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_state import Choice, Tools
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_state import Choice, Tools, etcd_refusals
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import Inventory
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import Target
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.errors import Call, Forbidden, KubeError, Unreachable
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.exec import ExecCutOff, ExecResult, PodExec
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.exec import ExecCutOff, ExecResult, ExecUnanswered, PodExec
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadline import Deadline
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
 
@@ -56,12 +56,22 @@ class Pods(PodExec):
         self.answers = {**GOOD, **(changes or {})}
         self.by_pod = by_pod or {}
         self.asked: list[tuple[str, list[str], bool]] = []
+        self.patience: set[float] = set()
 
     def run(
-        self, namespace: str, pod: str, container: str, command: Sequence[str], *, timeout: float, repeatable: bool = False
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        command: Sequence[str],
+        *,
+        timeout: float,
+        repeatable: bool = False,
+        handshake: float = 60.0,
     ) -> ExecResult:
         assert (namespace, container, timeout > 0) == ("clusters-prod", "etcd", True)
         self.asked.append((pod, list(command), repeatable))
+        self.patience.add(handshake)
         text = " ".join(command)
         answer = self.by_pod.get(pod) or next(answer for key, answer in self.answers.items() if key in text.split() or f" {key}" in text)
         if isinstance(answer, KubeError):
@@ -89,6 +99,8 @@ def test_only_what_is_listed_is_run_to_read() -> None:
     assert member.free == {"/tmp": 0, "/var/lib": 8170504192}
     tails = [tuple(value) for value in READ_ONLY.values()]
     assert len(pods.asked) == len(READ_ONLY)
+    # hosted_cluster_info gives all of etcd 20 s, and API servers wait 30 s for a node that is off.
+    assert max(pods.patience) <= 10
     for _pod, command, repeatable in pods.asked:
         assert any(tuple(command[-len(tail) :]) == tail for tail in tails), command
         assert command[:2] == ["env", "ETCDCTL_API=3"] or tuple(command) in (FILES, ROOM)
@@ -119,6 +131,17 @@ def test_a_pod_that_does_not_answer_is_one_member() -> None:
     found = read_etcd(pods, inventory(pod(0), pod(1), pod(2)), timeout=30)
     assert [member.error for member in found.members] == ["", "the connection broke", ""]
     assert found.members[1].tools is None
+
+
+def test_a_pod_whose_node_is_off_is_one_member() -> None:
+    lost = Unreachable(CALL, reason="the answer was lost: timed out", uncertain=True)
+    found = read_etcd(Pods(by_pod={"etcd-2": lost}), inventory(pod(0), pod(1), pod(2)), timeout=30)
+    assert [member.error for member in found.members] == ["", "", "the answer was lost: timed out"]
+    whole = inventory(pod(0), pod(1), pod(2))
+    nothing = read_etcd(Pods({"ls": ExecUnanswered(CALL, message="no answer within 10 s", uncertain=True)}), whole, timeout=30)
+    (refusal,) = etcd_refusals(whole.target, 3, nothing)
+    assert refusal.code == "etcd-unreachable"
+    assert "etcd-1: no answer within 10 s" in refusal.why
 
 
 FAILURES: list[tuple[str, Answer, str]] = [

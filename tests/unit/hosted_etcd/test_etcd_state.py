@@ -195,6 +195,18 @@ def test_old_snapshots_and_unequal_versions_are_told() -> None:
     assert etcd_findings(TARGET, 3, found)[1].remedy.endswith("rm /tmp/a.db /var/lib/data/snapshot.db")
 
 
+def test_the_file_of_a_backup_that_may_be_running_is_nothing_to_remove() -> None:
+    own = ("/tmp/meshops-backup-prod-1.db.part", "/var/lib/meshops-backup-prod-0.db")
+    findings = etcd_findings(TARGET, 3, state(member(0), member(1, leftovers=(own[0], "/tmp/snapshot.db", own[1])), member(2)))
+    assert [(finding.code, finding.remedy.rpartition(" rm ")[2]) for finding in findings[:1]] == [("etcd-old-snapshot", "/tmp/snapshot.db")]
+    (finding,) = findings[1:]
+    assert finding.code == "etcd-backup-file"
+    assert ", ".join(own) in finding.what
+    assert " rm " not in finding.remedy
+    only = etcd_findings(TARGET, 3, state(member(0, leftovers=own[:1]), member(1), member(2)))
+    assert [finding.code for finding in only] == ["etcd-backup-file"]
+
+
 MEMBERS = st.builds(
     member,
     st.integers(min_value=0, max_value=2),

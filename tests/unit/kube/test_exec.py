@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,9 +33,11 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.exec impor
     ExecNotRun,
     ExecResult,
     ExecTimedOut,
+    ExecUnanswered,
     PodExec,
     exit_code,
 )
+from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.transport import NotSent
 
 from .exec_server import (
     BINARY,
@@ -281,10 +284,31 @@ def test_nothing_waits_longer_than_it_may(bench: Bench, deed: Deed) -> None:
         list(bench.streamed(deed, timeout=0.5))
 
 
-def test_a_handshake_that_is_not_answered_ends(bench: Bench) -> None:
-    with pytest.raises(Unreachable, match="the answer was lost") as lost:
-        bench.run(no_handshake, timeout=0.5)
+@pytest.mark.parametrize(("timeout", "handshake"), [(0.5, 60), (60, 0.5)])
+def test_a_handshake_that_is_not_answered_ends(bench: Bench, timeout: float, handshake: float) -> None:
+    pods = bench.pods(no_handshake)
+    with pytest.raises(ExecUnanswered, match=r"no answer within 0\.\d+ s \(is the pod's node there") as lost:
+        pods.run("ns", "etcd-0", "etcd", ["ls"], timeout=timeout, repeatable=True, handshake=handshake)
     assert lost.value.uncertain
+    assert "node of the pod" in lost.value.next
+    assert bench.asked == 1
+
+
+def test_what_has_no_time_left_is_not_begun(bench: Bench) -> None:
+    with pytest.raises(ExecTimedOut, match="the time was over before it was begun") as late:
+        bench.run(no_handshake, timeout=0)
+    assert not late.value.uncertain
+    assert bench.asked == 0
+
+
+def test_a_connection_that_only_the_deadline_has_ended_is_no_wrong_address(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(_pool: object, _url: str, seconds: float) -> None:
+        time.sleep(seconds)
+        raise NotSent("timed out")
+
+    monkeypatch.setattr(exec_module, "open_socket", slow)
+    with pytest.raises(ExecTimedOut, match=r"the time was over while it was begun \(timed out\)"):
+        bench.run(no_handshake, timeout=0.2)
 
 
 def test_a_silent_connection_is_kept_alive(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
