@@ -113,9 +113,14 @@ def describes(index: Result, hosted: Hosted) -> None:
 
 
 def another_leaves_it_as_it_is(backups: Backups, first: Result) -> None:
-    """Make one more."""
+    """Make one more, which also clears what a run has left that was killed before it noted anything."""
     before = contents_of(Path(first["set"]["path"]))
+    (backups.dest / ".prod-20260101T000000Z-0a1b2c.partial").mkdir(mode=0o700)
     second = backups.run()
+    assert {step for step in second["index"]["durations"] if step.startswith("clear:")} == {
+        "clear:UnfinishedBackup/prod-20260101T000000Z-0a1b2c"
+    }
+    assert unfinished_in(backups.dest) == []
     assert first["set"]["run_id"] != second["set"]["run_id"]
     assert contents_of(Path(first["set"]["path"])) == before
     assert len(sets_in(backups.dest)) == 2
@@ -152,14 +157,13 @@ def test_a_set_in_the_bucket_has_no_secret_in_clear_and_is_verified_without_a_cl
         if not key.endswith("etcd.db"):
             stored = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode("latin-1")
             assert not [form for form in forms(PROD.secret) if form in stored], key
-    opened = {"encryption": {"key_file": str(key_file)}}
-    assert backups.verify(address, **opened, snapshot_check="content")["verified"] is True
+    whole = backups.verify(address, encryption={"key_file": str(key_file)}, snapshot_check="content")
+    assert (whole.get("msg", ""), whole["verified"]) == ("", True)
     # Without the key nothing is believed, and one that lost a file is no set.
-    assert "key" in backups.verify(address)["msg"]
     s3.delete_object(Bucket=BUCKET, Key=sorted(key for key in keys if "/objects/" in key)[0])
-    lost = backups.verify(address, **opened)
+    lost = backups.verify(address)
     assert (lost["failed"], lost["verified"]) == (True, False)
-    assert "missing" in json.dumps(lost["findings"])
+    assert [finding["code"] for finding in lost["findings"] if finding["severity"] == "error"] == ["key-missing", "file-missing"]
 
 
 def no_secret_leaves_the_set(backups: Backups, key_file: Path, tmp_path: Path) -> Result:
