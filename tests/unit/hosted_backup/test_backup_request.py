@@ -84,14 +84,14 @@ def test_the_rest_is_taken_as_it_is() -> None:
     [
         (f"/var/backups/{RUN}", f"/var/backups/{RUN}"),
         (f"/var/backups/{RUN}/", f"/var/backups/{RUN}"),
-        (f"~/backups/{RUN}", f"/home/someone/backups/{RUN}"),
-        (f"$HOME/{RUN}", f"/home/someone/{RUN}"),
+        (f"~/backups/{RUN}", f"/srv/someone/backups/{RUN}"),
+        (f"$HOME/{RUN}", f"/srv/someone/{RUN}"),
         (f"s3://backups/{RUN}", f"s3://backups/{RUN}"),
         (f"s3://backups/nightly/east/{RUN}/", f"s3://backups/nightly/east/{RUN}"),
     ],
 )
 def test_where_a_set_is(place: str, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.setenv("HOME", "/srv/someone")
     assert store_of(place, Aws({}, name="test")).where == where
 
 
