@@ -144,11 +144,13 @@ def test_what_stays_is_told_and_nothing_is_left(place: Place) -> None:
 def test_no_cluster_is_stopped_for_a_backup_that_may_not_be_stored(place: Place) -> None:
     backups = place("forbidden")
     cluster = backups.hosted.bed.cluster
-    backups.aws.add(Fault("AccessDenied", operation="CreateMultipartUpload", bucket=backups.bucket, times=-1))
+    # Without kms:Decrypt, an upload may be begun, and its first part is refused.
+    backups.aws.add(Fault("AccessDenied", operation="UploadPart", bucket=backups.bucket, times=-1))
     mark = cluster.mark()
     failed(backups, backups.run(mode="quiesce"), "s3:PutObject")
     # The Lease and the record of the run are all that was written.
     assert {event.resource for event in cluster.writes_since(mark) if event.resource != "pods/exec"} <= {"leases", "configmaps"}
+    assert backups.uploads() == 0
 
 
 @pytest.mark.timeout(240)

@@ -22,6 +22,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.error
 # All parts that are in memory: those that are sent or wait for that, and the one that is read, which is there twice for a moment.
 _BUFFERS = 64 * MEBIBYTE
 _THREADS = 4
+_TRIED = b"tried"
 
 
 class Uploaded(NamedTuple):
@@ -91,14 +92,18 @@ def upload_bytes(
 
 
 def try_upload(aws: Aws, bucket: str, key: str, *, kms_key_id: str = "", default_encryption: str = "") -> None:
-    """Begin an upload to ``key`` and take it back: S3 asks for the permissions of storing and of the key of KMS at its beginning.
+    """Begin an upload to ``key``, send one part and take it back.
 
-    There is never an object. Raises AwsError.
+    S3 asks for kms:GenerateDataKey when an upload begins, and for kms:Decrypt not before a part comes (its user guide, "Uploading
+    and copying objects using multipart upload", on permissions). There is never an object. Raises AwsError.
     """
     s3, arguments = s3_of(aws, bucket), _arguments("", kms_key_id, default_encryption)
     try:
         begun = s3.create_multipart_upload(Bucket=bucket, Key=key, **{**arguments, "Metadata": {}})
-        s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=begun["UploadId"])
+        try:
+            s3.upload_part(Bucket=bucket, Key=key, UploadId=begun["UploadId"], PartNumber=1, Body=_TRIED, ChecksumAlgorithm="SHA256")
+        finally:
+            s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=begun["UploadId"])
     except Exception as error:
         raise aws_error(error, f"beginning to store {address(bucket, key)}", object_ref(bucket, key)) from error
 

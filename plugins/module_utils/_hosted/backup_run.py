@@ -392,8 +392,9 @@ class Backup:
     def tell(self, error: LifecycleError) -> None:
         """Add what somebody needs whose backup has failed: what it has left, and how the cluster is brought back, if it is stopped."""
         findings = [*self._undone]
-        if (self._copied is not None or self._copier.stored) and not self._path:
-            findings.append(without_set(self._request.bucket, self._request.key(self._run_id)))
+        is_stored = True if self._copied is not None else self._copier.stored
+        if is_stored is not False and not self._path:
+            findings.append(without_set(self._request.bucket, self._request.key(self._run_id), certain=is_stored is True))
         if self._path:
             error.details["set"] = set_result(self._index or self._index_now(), self._path, self._uploaded_to)
             error.details["verified"] = self._proven

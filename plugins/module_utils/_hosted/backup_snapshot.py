@@ -67,8 +67,8 @@ class SnapshotCopier:
         # What could not be removed after a failure: then the journal of this run must stay for the next one.
         self.in_pod: Finding | None = None
         self.in_bucket = False
-        # Whether the snapshot is in the bucket although its copy failed: what was to prove it went wrong.
-        self.stored = False
+        # Whether the snapshot is in the bucket although its copy failed, when what was to prove it went wrong; None: not known.
+        self.stored: bool | None = False
 
     @property
     def left(self) -> bool:
@@ -103,7 +103,8 @@ class SnapshotCopier:
         return Copied(snapshot, uploaded, self.in_pod)
 
     def _taken_back(self, bucket: str, key: str) -> bool:
-        """Return whether no parts of an upload that failed are left: credentials that have ended cannot remove them."""
+        """Return whether what is left of an upload that failed is known: credentials that have ended cannot remove its parts."""
+        self.stored = None
         try:
             abort_uploads(self._aws, bucket, key)
             self.stored = stored(self._aws, bucket, key) is not None
@@ -181,13 +182,15 @@ def _parts_left(bucket: str, key: str, error: LifecycleError) -> Finding:
     )
 
 
-def without_set(bucket: str, key: str) -> Finding:
-    """Tell of a snapshot that no set knows of."""
+def without_set(bucket: str, key: str, *, certain: bool = True) -> Finding:
+    """Tell of a snapshot that no set knows of; not ``certain``: it may be there, and who has run this could not look."""
     return Finding(
         "warning",
         "snapshot-without-set",
         ObjectRef("Object", f"s3://{bucket}/{key}"),
-        "a run that ended early has stored this snapshot, and no set knows of it",
+        "a run that ended early has stored this snapshot, and no set knows of it"
+        if certain
+        else "a run that ended early may have stored this snapshot, which no set knows of: whether it is there could not be found out",
         "it has all secrets of the hosted cluster, it costs, and it is of no use without the objects",
         f"aws s3 rm s3://{bucket}/{key}, or let a lifecycle rule of the bucket expire it",
     )

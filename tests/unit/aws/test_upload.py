@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -22,8 +22,11 @@ SHA256 = hashlib.sha256(DATA).hexdigest()
 class DeniedError(Exception):
     """As botocore's ClientError."""
 
-    response: ClassVar = {"Error": {"Code": "AccessDenied"}}
-    operation_name = "CreateMultipartUpload"
+    def __init__(self, operation: str, message: str = "") -> None:
+        """``message`` is what AWS says beside its code."""
+        super().__init__(operation)
+        self.operation_name = operation
+        self.response = {"Error": {"Code": "AccessDenied", "Message": message}}
 
 
 class Bucket(Aws):
@@ -34,7 +37,8 @@ class Bucket(Aws):
         self.bucket_regions = {"backups": "us-east-2"}
         self.put: dict[str, Any] = {}
         self.open: set[str] = set()
-        self.denied = False
+        self.parts: list[str] = []
+        self.denied: dict[str, str] = {}
 
     def client(self, service: str, region: str = "", *, addressing: str = "auto") -> Any:
         assert (service, region, addressing) == ("s3", "us-east-2", "auto")
@@ -45,10 +49,17 @@ class Bucket(Aws):
 
     def create_multipart_upload(self, **what: Any) -> dict[str, str]:
         self.put = what
-        if self.denied:
-            raise DeniedError
+        self._ask("CreateMultipartUpload")
         self.open.add(what["Key"])
         return {"UploadId": what["Key"]}
+
+    def upload_part(self, **what: Any) -> None:
+        self._ask("UploadPart")
+        self.parts.append(what["UploadId"])
+
+    def _ask(self, operation: str) -> None:
+        if operation in self.denied:
+            raise DeniedError(operation, self.denied[operation])
 
     def abort_multipart_upload(self, **what: Any) -> None:
         self.open.remove(what["UploadId"])
@@ -79,8 +90,22 @@ def test_an_upload_that_is_tried_leaves_nothing_and_says_what_is_missing() -> No
     bucket = Bucket()
     try_upload(bucket, "backups", "prod/etcd.db", kms_key_id="key-1")
     assert (bucket.put["SSEKMSKeyId"], bucket.put["Key"], bucket.open) == ("key-1", "prod/etcd.db", set())
-    bucket.denied = True
+    assert bucket.parts == ["prod/etcd.db"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "message", "action"),
+    [
+        ("CreateMultipartUpload", "", "s3:PutObject"),
+        ("CreateMultipartUpload", "User: x is not authorized to perform: kms:GenerateDataKey on y", "kms:GenerateDataKey"),
+        # S3 asks for it when a part comes.
+        ("UploadPart", "User: x is not authorized to perform: kms:Decrypt on y", "kms:Decrypt"),
+    ],
+)
+def test_what_may_not_be_stored_is_refused_before(operation: str, message: str, action: str) -> None:
+    bucket = Bucket()
+    bucket.denied[operation] = message
     with pytest.raises(AwsError) as denied:
-        try_upload(bucket, "backups", "prod/etcd.db")
-    assert denied.value.denied
-    assert "s3:PutObject" in denied.value.why
+        try_upload(bucket, "backups", "prod/etcd.db", kms_key_id="key-1")
+    assert (denied.value.denied, denied.value.action) == (True, action)
+    assert (bucket.open, bucket.parts) == (set(), [])

@@ -14,14 +14,14 @@ from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import Mock, patch
+from unittest.mock import MagicMock, Mock, patch
 
 import pytest
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._aws.upload import Uploaded
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted import backup_run, set_writer
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted import backup_run, backup_snapshot, set_writer
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_run import Backup
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_snapshot import Copied
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_snapshot import Copied, SnapshotCopier
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_state import BackupState
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_snapshot import Snapshot
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.quiesce_marker import MarkerState
@@ -43,7 +43,8 @@ class Copier:
     """Copies nothing; ``in_pod`` is told when its file could not be removed."""
 
     in_pod: Finding | None = None
-    stored: bool = False
+    stored: bool | None = False
+    fails: bool = False
     asked: list[Any] = field(default_factory=list)
 
     @property
@@ -52,6 +53,8 @@ class Copier:
 
     def copy(self, *what: Any, **_options: Any) -> Copied:
         self.asked.append(what)
+        if self.fails:
+            raise LifecycleError("the upload failed")
         return Copied(SNAPSHOT, UPLOADED, self.in_pod)
 
 
@@ -148,6 +151,30 @@ def test_a_set_that_has_its_name_is_one_whatever_fails_then(tmp_path: Path) -> N
     # Nobody is told to remove the snapshot of a set.
     assert "findings" not in details
     assert "has all of its files" in failed.value.state
+
+
+@pytest.mark.parametrize(
+    ("stored", "words"), [(False, []), (True, ["has stored this snapshot"]), (None, ["may have stored this snapshot"])]
+)
+def test_a_snapshot_that_may_be_in_the_bucket_is_named(tmp_path: Path, stored: bool | None, words: list[str]) -> None:
+    with pytest.raises(LifecycleError, match="the upload failed") as failed:
+        carried_out(made(tmp_path, Copier(stored=stored, fails=True), Marker()))
+    told = [finding for finding in failed.value.details.get("findings", []) if finding["code"] == "snapshot-without-set"]
+    assert [all(word in finding["what"] for word in words) for finding in told] == [True for word in words]
+    assert all(f"{SHAPE.name}-" in finding["remedy"] for finding in told)
+
+
+@pytest.mark.parametrize(("found", "told"), [(None, False), (UPLOADED, True), (LifecycleError("not allowed to look"), None)])
+def test_whether_a_snapshot_is_there_may_not_be_known(found: object, told: bool | None) -> None:
+    copier = SnapshotCopier(Mock(), Mock(), "clusters-prod", Deadline(60), Mock())
+    made_at = {"take_snapshot": Mock(return_value=SNAPSHOT), "snapshot_stream": MagicMock(), "remove_snapshot": Mock()}
+    failing = Mock(side_effect=LifecycleError("not allowed to look"))
+    looked = Mock(side_effect=found if isinstance(found, Exception) else [found])
+    replaced = patch.multiple(backup_snapshot, upload_stream=failing, abort_uploads=Mock(), stored=looked, **made_at)
+    with replaced, pytest.raises(LifecycleError):
+        copier.copy(Mock(), Mock(), "prod-x", "backups", "k", kms_key_id="", default_encryption="")
+    # Where it is not known, the journal stays for a run that may look.
+    assert (copier.stored, copier.left) == (told, told is None)
 
 
 def test_who_observes_sees_the_whole_state_while_somebody_else_does(tmp_path: Path) -> None:
