@@ -16,6 +16,7 @@ from hosted.aws import Aws
 from hosted.bed import Hosted
 from hosted.etcd_image import Image
 from hosted.shape import shape_of_size
+from hosted.writing import Refused, Writer
 from hosted_clusters import ManagementCluster
 from run_module import run_module
 from test_rbac import granted, roles, used, without
@@ -114,13 +115,40 @@ def test_what_a_planner_lacks_is_named(prod: Hosted, aws: Aws, tmp_path: Path, v
     assert [*(tmp_path / "sets").glob("*")] == []
 
 
+def take_no_config_maps(hosted: Hosted) -> None:
+    """Let the hosted cluster's own API refuse what it would have to ask a webhook for that is not there, and wait until it does."""
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
+    webhook = {
+        "name": "dead.example.com",
+        "clientConfig": {"url": "https://127.0.0.1:9/"},
+        "rules": [rule],
+        "failurePolicy": "Fail",
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    api_version, kind = "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"
+    with hosted.real.writer() as writer:
+        body = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "dead"}, "webhooks": [webhook]}
+        writer.request("POST", f"/apis/{api_version}/validatingwebhookconfigurations", body)
+
+        def refuses(_writer: Writer) -> bool:
+            try:
+                writer.request("POST", "/api/v1/namespaces/default/configmaps?dryRun=All", {"metadata": {"name": "taken"}})
+            except Refused as error:
+                return error.status == 500
+            return False
+
+        hosted.bed.wait("the webhook to count", refuses)
+
+
 def test_an_applier_stops_it(prod: Hosted, aws: Aws, tmp_path: Path) -> None:
-    """Last, as it changes the cluster; a planner sees that more is needed, and writes nothing."""
+    """Last, as it changes the cluster; a planner sees that more is needed, and writes nothing. No cluster stays up for its marker."""
+    take_no_config_maps(prod)
     cluster = prod.bed.cluster
     mark = cluster.mark()
     kubeconfig = user_with(prod, "stop-planner", roles(PLANNER))
     planned = back_up(aws, kubeconfig, tmp_path / "sets", check=True, mode="quiesce")
-    assert "apply-needs-permissions" in codes(planned)
+    assert codes(planned) >= {"apply-needs-permissions", "marker-not-written"}
     refused = back_up(aws, kubeconfig, tmp_path / "sets", mode="quiesce")
     assert "patch hostedclusters" in refused["msg"]
     assert cluster.writes_since(mark, user="stop-planner") == []
@@ -129,6 +157,7 @@ def test_an_applier_stops_it(prod: Hosted, aws: Aws, tmp_path: Path) -> None:
     done = back_up(aws, kubeconfig, tmp_path / "sets", mode="quiesce")
     assert (done.get("msg", ""), done["changed"]) == ("", True)
     assert done["resume_commands"]
+    assert "marker-not-written" in codes(done) & codes(done["index"])
     events = cluster.audit_since(mark)
     assert [event for event in events if event.user == "stop-applier" and event.code == 403] == []
     own = granted(roles(("applier-hosted_cluster_backup",)))
