@@ -18,6 +18,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.contents
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory_reading import read_inventory
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.names import Target
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_names import new_run_id
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_objects import files_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_writer import SetWriter
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.connection import connect
 
@@ -31,7 +32,7 @@ def main() -> None:
         contents = read_contents(api, inventory)
         items = collected(inventory, contents).items
         with SetWriter(dest, new_run_id(name, datetime.now(UTC)), None) as writer:
-            writer.write_objects(items)
+            writer.write_files(files_of(items))
             print(json.dumps([item.path for item in items]))
             writer.discard()
 

@@ -316,13 +316,13 @@ def test_options_say_who_asks_and_where(bed: Bed, asking: Asking, monkeypatch: p
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     place = {"endpoint_url": bed.endpoint, "aws_ca_bundle": str(bed.ca_bundle), "region": REGION, "validate_certs": True}
     who = {"access_key": bed.user.access_key, "secret_key": bed.user.secret}
-    assert Aws({**place, **who}, name="test").caller().startswith("arn:aws:")
+    assert list_keys(Aws({**place, **who}, name="test"), BUCKET, "none/") == ()
     with pytest.raises(AwsError, match="there are no credentials"):
-        Aws(place, name="test").caller()
+        list_keys(Aws(place, name="test"), BUCKET, "none/")
     with pytest.raises(AwsError, match="certificate is not trusted") as untrusted:
-        Aws({**place, **who, "aws_ca_bundle": None}, name="test").caller()
+        list_keys(Aws({**place, **who, "aws_ca_bundle": None}, name="test"), BUCKET, "none/")
     assert "aws_ca_bundle" in untrusted.value.next
-    assert Aws({**place, **who, "aws_ca_bundle": None, "validate_certs": False}, name="test").caller()
+    assert list_keys(Aws({**place, **who, "aws_ca_bundle": None, "validate_certs": False}, name="test"), BUCKET, "none/") == ()
 
 
 @pytest.mark.parametrize(("kind", "words"), [("wrong", "does not know the credentials"), ("ended", "temporary credentials have ended")])

@@ -31,7 +31,7 @@ AWS_SPEC: dict[str, Any] = {
 }
 # Where services are asked that are the same everywhere, and S3 as long as the region of a bucket is not known.
 _ANYWHERE = "us-east-1"
-_GLOBAL_SERVICES = frozenset({"s3", "route53", "sts"})
+_GLOBAL_SERVICES = frozenset({"s3", "route53"})
 # With the waits of the SDK's standard mode (1, 2, 4, … at most 20 s, each taken at random up to that) about half a minute.
 _ATTEMPTS = 6
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
@@ -90,13 +90,6 @@ class Aws:
         """
         found = getattr(self._credentials(), "_expiry_time", None)
         return found if isinstance(found, datetime) else None
-
-    def caller(self) -> str:
-        """Return the ARN of the user or role that the credentials belong to; no permission is needed. Raises LifecycleError."""
-        try:
-            return str(self.client("sts").get_caller_identity()["Arn"])
-        except Exception as error:
-            raise aws_error(error, "asking whose credentials these are", None) from error
 
     # Made on first use
 

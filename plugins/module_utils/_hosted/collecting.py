@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.cleaning import cleaned
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.contents_reading import Contents, read_contents
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.contents_reading import Contents
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import (
     Inventory,
     Object,
@@ -22,15 +22,12 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventor
     ref_of,
 )
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory_findings import inventory_findings
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory_refusals import inventory_refusals
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.kinds import HOSTED_CLUSTER, HOSTED_CONTROL_PLANE, NODE_POOL
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.left_out import LeftOut, left_out
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.machine_rows import MachineRow, machine_rows
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.ownership import Edge, Ownership, ownership
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.selection import EVIDENCE, selected, unselected
-from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.api import Api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import DEPLOYMENT, NAMESPACE, SECRET, STATEFULSET, Kind
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import refused
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 
 # A file's name may have 255 bytes, an object's 253.
@@ -68,20 +65,6 @@ class _Source(NamedTuple):
     kind: Kind
     object: Object
     evidence: bool = False
-
-
-def collect(api: Api, inventory: Inventory) -> Collected:
-    """Return everything that a set of this hosted cluster consists of, but the snapshot of its etcd.
-
-    Reads Secrets and ConfigMaps. Raises Refused, with every reason of the inventory and of theirs at once, when something needed does
-    not exist or an object is being deleted, and KubeError when something could not be read. Who has other reasons to tell calls
-    ``read_contents`` and ``collected``.
-    """
-    contents = read_contents(api, inventory)
-    refusals = [*inventory_refusals(inventory), *contents.refusals]
-    if refusals:
-        raise refused(f"backup of hosted cluster {inventory.target.annotated}", refusals)
-    return collected(inventory, contents)
 
 
 def collected(inventory: Inventory, contents: Contents) -> Collected:

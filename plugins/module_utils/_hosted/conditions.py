@@ -10,13 +10,13 @@ ExpectedNodePoolConditions. Older operators lack some, so a condition that is mi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.hostnames import api_hostname
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import mapping, metadata_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_redaction import without_access
 
 Object = dict[str, Any]
 
@@ -63,8 +63,6 @@ _NODE_POOL_TRUE = (
 )
 _NODE_POOL_AWS = ("AWSSecurityGroupAvailable", "ValidPlatformImage")
 UPDATING = ("UpdatingVersion", "UpdatingConfig", "UpdatingPlatformMachineTemplate")
-# A presigned URL in a message is a key to what it names.
-_SIGNED = re.compile(r"\?[^\s\"']*X-Amz-[^\s\"']*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -142,11 +140,6 @@ def node_pool_conditions(node_pool: Object, *, paused: bool) -> Conditions:
     return _judged(node_pool, dict(_expected_of_node_pool(node_pool, paused)))
 
 
-def without_signature(text: str) -> str:
-    """Return a text without the signature of any presigned URL in it."""
-    return _SIGNED.sub("?(signature removed)", text)
-
-
 def _expected_of_hosted_cluster(hosted_cluster: Object, paused: bool) -> Iterator[tuple[str, str]]:
     platform = mapping(hosted_cluster, "spec", "platform")
     encryption = mapping(hosted_cluster, "spec", "secretEncryption")
@@ -183,7 +176,7 @@ def _judged(item: Object, expected: Mapping[str, str]) -> Conditions:
             status=str(entry.get("status") or UNKNOWN),
             expected=expected.get(str(entry["type"]), ""),
             reason=str(entry.get("reason") or ""),
-            message=without_signature(str(entry.get("message") or "")),
+            message=without_access(str(entry.get("message") or "")),
             since=str(entry.get("lastTransitionTime") or ""),
             # 0 is what the field is when its writer does not know it.
             stale=bool(entry.get("observedGeneration")) and generation is not None and entry["observedGeneration"] != generation,

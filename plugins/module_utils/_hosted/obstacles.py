@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.cleaning import bare
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.info_pause import pause_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.info_surroundings import surroundings
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import (
@@ -69,11 +69,7 @@ def restore_url(item: Object | None) -> str:
     """Return where the data of etcd once came from, without the query that would be the key to it; "" where it began empty."""
     storage = mapping(item or {}, "spec", "etcd", "managed", "storage")
     urls = storage.get("restoreSnapshotURL") or ()
-    if not urls:
-        return ""
-    parts = urlsplit(str(urls[0]))
-    # Without userinfo, too: nothing of it is needed to know the object.
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+    return bare(str(urls[0])) if urls else ""
 
 
 def _of_machine_management(inventory: Inventory) -> Iterator[Finding]:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from datetime import UTC, datetime
@@ -28,7 +27,6 @@ _RUN_ID = re.compile(r"[a-z0-9][-a-z0-9.]*-\d{8}T\d{6}Z-[0-9a-f]{6}")
 _STAMP = 24
 _NAME = 200
 # A file name has at most 255 bytes, a Kubernetes name up to 253: ".json" and ".enc" must still fit.
-_LONGEST = 240
 
 
 def new_run_id(name: str, now: datetime) -> str:
@@ -60,18 +58,6 @@ def run_id_of(name: str, ending: str) -> str:
     """Return the run id in ``.RUNID.partial`` or ``.RUNID.journal``; "" for any other name."""
     run_id = name.removeprefix(".").removesuffix(ending)
     return run_id if name == f".{run_id}{ending}" and is_run_id(run_id) else ""
-
-
-def object_path(root: str, path: str) -> str:
-    """Return the path in the set of an object at ``path`` (``NAMESPACE/PLURAL.GROUP/NAME.json``) below ``objects`` or ``removed``.
-
-    A name that no file may have because of its length is cut, and told apart by a hash.
-    """
-    directory, _slash, name = path.rpartition("/")
-    if len(name.encode()) > _LONGEST:
-        stem = name.removesuffix(".json")
-        name = f"{stem[:200]}-{hashlib.sha256(stem.encode()).hexdigest()[:12]}.json"
-    return f"{root}/{directory}/{name}" if directory else f"{root}/{name}"
 
 
 def path_fault(path: str) -> str:

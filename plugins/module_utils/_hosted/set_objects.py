@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_index import Entry, Index
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_key import METHOD, OVERHEAD, Cipher, Key
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_names import OBJECTS, REMOVED, SEALED, object_path
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_names import OBJECTS, REMOVED, SEALED
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_store import SetStore
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, Refused
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
@@ -27,7 +27,7 @@ class CollectedItem(Protocol):
 
     @property
     def path(self) -> str:
-        """NAMESPACE/PLURAL.GROUP/NAME.json; _cluster for the namespace of what has none."""
+        """NAMESPACE/PLURAL.GROUP/NAME.json, short enough for a file; _cluster for the namespace of what has none."""
 
     @property
     def object(self) -> Mapping[str, Any]:
@@ -65,9 +65,9 @@ def files_of(items: Iterable[CollectedItem]) -> tuple[NewFile, ...]:
     files: list[NewFile] = []
     for item in items:
         kind = str(item.object.get("kind") or "")
-        files.append(NewFile(object_path(OBJECTS, item.path), _text(item.object), kind, item.evidence))
+        files.append(NewFile(f"{OBJECTS}/{item.path}", _text(item.object), kind, item.evidence))
         if item.removed:
-            files.append(NewFile(object_path(REMOVED, item.path), _text(item.removed), kind, item.evidence))
+            files.append(NewFile(f"{REMOVED}/{item.path}", _text(item.removed), kind, item.evidence))
     return tuple(files)
 
 

@@ -27,5 +27,10 @@ def without_secrets(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [without_secrets(item) for item in value]
     if isinstance(value, str):
-        return _SIGNED.sub(r"\1=********", _USER.sub(r"\1********@", _QUERY.sub(rf"\1{CUT}", value)))
+        return without_access(value)
     return value
+
+
+def without_access(text: str) -> str:
+    """Return a text with the query and the user of each URL in it cut: whoever has a presigned one has what it names."""
+    return _SIGNED.sub(r"\1=********", _USER.sub(r"\1********@", _QUERY.sub(rf"\1{CUT}", text)))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_index import index_from
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_key import METHOD, Key
@@ -19,14 +18,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.error
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.objects import ObjectRef
 
 
-class UploadedSet(NamedTuple):
-    """How many files were uploaded, and how many bytes."""
-
-    files: int
-    size: int
-
-
-def upload_set(store: SetStore, key: Key | None, put: Callable[[str, bytes], object], *, parallel: int = 8) -> UploadedSet:
+def upload_set(store: SetStore, key: Key | None, put: Callable[[str, bytes], object], *, parallel: int = 8) -> None:
     """Give every file of a finished set to ``put`` (path in the set, bytes as stored): what proves the index and the index last, alone.
 
     A killed upload has no index, so it is no set. Refused without a key: the files hold Secrets. What ``put`` raises is raised.
@@ -45,18 +37,14 @@ def upload_set(store: SetStore, key: Key | None, put: Callable[[str, bytes], obj
         raise Refused(
             f"Backup set {store.where} is not uploaded", object=ref, why="it is not encrypted with this key", next="make another backup"
         )
-    sizes = _put_all(store, [entry.path for entry in index.objects], put, parallel)
-    proof = store.read(MAC)
-    for name, data in ((MAC, proof), (INDEX, content)):
+    _put_all(store, [entry.path for entry in index.objects], put, parallel)
+    for name, data in ((MAC, store.read(MAC)), (INDEX, content)):
         put(name, data)
-    return UploadedSet(len(index.objects) + 2, sum(sizes) + len(proof) + len(content))
 
 
-def _put_all(store: SetStore, names: list[str], put: Callable[[str, bytes], object], parallel: int) -> list[int]:
-    def one(name: str) -> int:
-        data = store.read(name)
-        put(name, data)
-        return len(data)
+def _put_all(store: SetStore, names: list[str], put: Callable[[str, bytes], object], parallel: int) -> None:
+    def one(name: str) -> None:
+        put(name, store.read(name))
 
     with ThreadPoolExecutor(parallel) as pool:
         tasks = [pool.submit(one, name) for name in names]
@@ -66,4 +54,3 @@ def _put_all(store: SetStore, names: list[str], put: Callable[[str, bytes], obje
             pool.shutdown(cancel_futures=True)
             failed = next(error for task in done if (error := task.exception()) is not None)
             raise failed
-    return [task.result() for task in tasks]

@@ -32,7 +32,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_name
     partial_name,
     path_fault,
 )
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_objects import CollectedItem, NewFile, files_of, sha256_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_objects import NewFile, sha256_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError
 
 
@@ -110,10 +110,6 @@ class SetWriter:
         stored = self._cipher.seal(name, data) if self._cipher else data
         self._store(name, stored)
         self._entries.append(Entry(name, sha256_of(stored), len(stored), kind, evidence))
-
-    def write_objects(self, items: Iterable[CollectedItem]) -> None:
-        """Write the objects that were collected."""
-        self.write_files(files_of(items))
 
     def write_files(self, files: Iterable[NewFile]) -> None:
         """Write files that were made before (``files_of``)."""

@@ -13,22 +13,29 @@ import pytest
 from hosted.secret_objects import CREDENTIALS, SIGNERS
 from hosted.shape import Pool, Shape, neighbours, shape_of_size, template_name, token_name, user_data_name
 
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted import collecting
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.cleaning import original
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.collecting import Collected, Item, collect, item_path
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.collecting import Collected, Item, item_path
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.contents_reading import read_contents
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import name_of
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory_refusals import inventory_refusals
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.kinds import NODE_POOL
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.machine_rows import machine_rows
 from ansible_collections.meshops.lifecycle.plugins.module_utils._kube.kinds import NAMESPACE
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Refused
+from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import Refused, refused
 from ansible_collections.meshops.lifecycle.tests.unit.hosted_collect.management_clusters import PROD, Management, Object
 
 PLACE = PROD.control_plane_namespace
 
 
 def collected(management: Management, shape: Shape = PROD) -> Collected:
-    """What a backup of a cluster collects."""
-    return collect(management.api, management.inventory(shape))
+    """What a backup of a cluster collects; what it is refused for is raised."""
+    inventory = management.inventory(shape)
+    contents = read_contents(management.api, inventory)
+    refusals = [*inventory_refusals(inventory), *contents.refusals]
+    if refusals:
+        raise refused("the backup", refusals)
+    return collecting.collected(inventory, contents)
 
 
 def below(result: Collected, place: str) -> set[str]:
@@ -98,9 +105,9 @@ def test_a_reference_that_leads_nowhere_is_refused(kind: str, name: str, said_by
     """The written script finds what is there, and does not miss what is not."""
     management = Management([PROD])
     management.drop(management.find(kind, name, "clusters"))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Refused) as told:
         collected(management)
-    (refusal,) = refused.value.details["refusals"]
+    (refusal,) = told.value.details["refusals"]
     assert (refusal["code"], refusal["object"]["name"]) == ("reference-missing", name)
     assert said_by in refusal["what"]
 
@@ -117,9 +124,9 @@ def test_a_secret_that_is_being_deleted_is_refused_with_all_other_reasons() -> N
     management.find("Secret", "prod-ssh-key", "clusters")["metadata"]["deletionTimestamp"] = "2026-11-21T10:00:00Z"
     management.find("NodePool", "prod-a", "clusters")["metadata"]["deletionTimestamp"] = "2026-11-21T10:00:00Z"
     inventory = management.inventory(PROD)
-    with pytest.raises(Refused) as refused:
-        collect(management.api, inventory)
-    assert [item["object"]["kind"] for item in refused.value.details["refusals"]] == ["NodePool", "Secret"]
+    with pytest.raises(Refused) as told:
+        collected(management)
+    assert [item["object"]["kind"] for item in told.value.details["refusals"]] == ["NodePool", "Secret"]
     assert [item.object.kind for item in read_contents(management.api, inventory).refusals] == ["Secret"]
 
 

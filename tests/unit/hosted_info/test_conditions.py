@@ -14,7 +14,6 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.conditio
     Conditions,
     hosted_cluster_conditions,
     node_pool_conditions,
-    without_signature,
 )
 from ansible_collections.meshops.lifecycle.tests.unit.hosted_info.clusters_seen import PROD, Object, condition_of, inventory
 
@@ -129,9 +128,8 @@ def test_what_it_returns() -> None:
 
 def test_a_message_never_has_the_signature_of_a_url() -> None:
     signed = "https://b.s3.amazonaws.com/etcd.db?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=abc123"
-    assert without_signature(f'cannot get "{signed}": expired') == (
-        'cannot get "https://b.s3.amazonaws.com/etcd.db?(signature removed)": expired'
-    )
     item = inventory().hosted_cluster
     condition_of(item, "Degraded").update(status="True", message=f"cannot get {signed}")
-    assert "abc123" not in str(judged(item).as_dict())
+    told = str(judged(item).as_dict())
+    assert "cannot get https://b.s3.amazonaws.com/etcd.db?" in told
+    assert "abc123" not in told

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_index import Index
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_key import Key
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_names import new_run_id
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_names import INDEX, is_run_id, new_run_id
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_objects import files_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_snapshot import SnapshotSeen
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_verify import Verification
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_writer import SetWriter
@@ -81,8 +82,13 @@ def write_set(dest: Path, key: Key | None, items: Sequence[Item] = ITEMS, **chan
     run_id = new_run_id("prod", NOW)
     with SetWriter(str(dest), run_id, key, hosted_cluster="clusters/prod") as writer:
         writer.note(bucket=BUCKET, key=f"hosted/{run_id}/etcd.db")
-        writer.write_objects(items)
+        writer.write_files(files_of(items))
         return Path(writer.finish(index_of(run_id, **changes)))
+
+
+def sets_in(dest: Path) -> set[str]:
+    """Return the names of what looks like a set in a directory."""
+    return {path.name for path in dest.iterdir() if is_run_id(path.name) and (path / INDEX).exists()}
 
 
 def whole_snapshot(bucket: str, key: str, version_id: str) -> SnapshotSeen | None:

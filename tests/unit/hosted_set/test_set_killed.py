@@ -21,8 +21,8 @@ import pytest
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_journal import dead_runs, remove_dead
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_key import Key
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_listing import list_sets
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_names import new_run_id
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_objects import files_of
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_store import DirectorySet
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_verify import verify_set
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.set_writer import SetWriter
@@ -32,6 +32,7 @@ from ansible_collections.meshops.lifecycle.tests.unit.hosted_set.sets import (
     NOW,
     content,
     index_of,
+    sets_in,
     whole_snapshot,
     write_set,
 )
@@ -73,7 +74,7 @@ def run(dest: Path, run_id: str, key: Key | None) -> None:
     """Do as a backup does."""
     with SetWriter(str(dest), run_id, key, hosted_cluster="clusters/prod") as writer:
         writer.note(bucket="b", key="k")
-        writer.write_objects(ITEMS)
+        writer.write_files(files_of(ITEMS))
         writer.finish(index_of(run_id))
         writer.note(upload="hosted/")
 
@@ -99,7 +100,7 @@ def test_nothing_half_finished_looks_whole(tmp_path: Path, key: Key | None, half
                 pass
         partial, final = dest / f".{run_id}.partial", dest / run_id
         assert not whole(partial, key)
-        assert {listed.run_id for listed in list_sets(str(dest))} == {older.name, *([run_id] if final.exists() else [])}
+        assert sets_in(dest) == {older.name, *([run_id] if final.exists() else [])}
         assert not final.exists() or whole(final, key)
         dead = dead_runs(str(dest))
         assert len(dead) == (dest / f".{run_id}.journal").exists()
