@@ -13,11 +13,12 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from backup_cases import NAME, PROD, SMALL, Backups, forms, sets_in, small
+from backup_cases import NAME, PROD, SMALL, Backups, contents_of, forms, sets_in, small
 from failures import Result, assert_told, story, unchanged
 from hosted.aws import Aws, Credentials, Fault
 from hosted.bed import Hosted
@@ -25,6 +26,7 @@ from hosted.etcd_image import Image, entering
 from hosted.shape import Pool, Shape
 from hosted.writing import collection
 from hosted_clusters import ManagementCluster
+from iam_policy import needed, not_allowed, policy_for
 from run_module import finish_module, start_module
 
 BROKEN = Shape("broken", pools=(Pool("broken-a", 2), Pool("broken-b", 1)), availability="SingleReplica", etcd_shards=2)
@@ -235,7 +237,9 @@ def test_one_of_three_members_may_be_down_and_two_may_not(management_cluster: Ma
     prod = management_cluster.hosted(PROD, real=Image())
     backups = Backups(prod, management_cluster.aws, tmp_path / "sets", management_cluster.bucket("bad-members"))
     with without(prod, "etcd-0"):
-        result = backups.run()
+        since = len(backups.aws.requests())
+        result = backups.run(prefix="hosted-clusters/nightly")
+        asked = backups.aws.requests(since)
         assert result.get("msg", "") == ""
         assert {finding["object"]["name"] for finding in result["findings"] if finding["code"] == "etcd-member-down"} == {"etcd-0"}
         assert result["index"]["snapshot"]["pod"] != "etcd-0"
@@ -243,6 +247,9 @@ def test_one_of_three_members_may_be_down_and_two_may_not(management_cluster: Ma
             refused = backups.run()
     assert_told(refused, "of 3 etcd members are healthy, 2 are needed")
     assert len(sets_in(backups.dest)) == 1
+    # What the guide tells to allow is enough for it.
+    assert "s3:PutObject" in {one.action for one in needed(asked)}
+    assert not_allowed(asked, policy_for("bad-members")) == []
 
 
 @pytest.mark.timeout(240)
@@ -259,26 +266,36 @@ def test_a_hosted_api_that_is_dead_changes_nothing(backups: Backups) -> None:
 # A set that is not as it was written
 
 
+KMS_KEY = "alias/hosted-backups"
+
+
 class Sets(NamedTuple):
-    """One in clear, and one that is encrypted and in the bucket, too."""
+    """One in clear, and one that is encrypted and in the bucket, too, without a prefix."""
 
     plain: Path
     sealed: Path
     address: str
     backups: Backups
+    s3: Any
 
 
 @pytest.fixture(scope="module")
 def made(management_cluster: ManagementCluster, place: Path, asked: Asked) -> Sets:
     """``asked``, whose directory this is, comes first."""
     assert asked.results
-    backups = Backups(small(management_cluster), management_cluster.aws, place / "verified", management_cluster.bucket("bad-sets"))
-    sealed = {"encryption": {"key_file": str(place / "key")}, "upload_set": True, "prefix": "sealed"}
+    aws = management_cluster.aws
+    backups = Backups(small(management_cluster), aws, place / "verified", management_cluster.bucket("bad-sets"))
+    config = place / "aws-config"
+    config.touch(mode=0o600)
+    config.write_text(f"[profile sealer]\naws_access_key_id = {aws.user.access_key}\naws_secret_access_key = {aws.user.secret}\n")
+    sealed = {"encryption": {"key_file": str(place / "key")}, "upload_set": True, "kms_key_id": KMS_KEY, "profile": "sealer"}
+    # The keys of the environment are nobody's, so whatever works does so by the profile.
+    nobody = {"credentials": Credentials("AKIAUNKNOWN000000001", "canary-of-a-bad-key"), "env": {"AWS_CONFIG_FILE": str(config)}}
     with ThreadPoolExecutor(2) as pool:
-        plain, other = pool.submit(backups.run), pool.submit(backups.run, **sealed)
+        plain, other = pool.submit(backups.run, prefix="plain"), pool.submit(backups.run, **sealed, **nobody)
         results = plain.result(), other.result()
     assert [result.get("msg", "") for result in results] == ["", ""]
-    return Sets(*(Path(result["set"]["path"]) for result in results), results[1]["set"]["uploaded_to"], backups)
+    return Sets(*(Path(result["set"]["path"]) for result in results), results[1]["set"]["uploaded_to"], backups, aws.client("s3"))
 
 
 def copied(sets: Sets, name: str) -> Path:
@@ -298,39 +315,87 @@ def edited_index(copy: Path, **changes: Any) -> Path:
 
 
 @pytest.mark.timeout(300)
+def test_all_of_a_backup_is_stored_with_the_key_that_was_named(made: Sets) -> None:
+    assert made.address == f"s3://{made.backups.bucket}/{made.sealed.name}"
+    stored = {key: made.s3.head_object(Bucket=made.backups.bucket, Key=key) for key in sorted(made.backups.snapshots())}
+    with_key = {key for key, found in stored.items() if (found["ServerSideEncryption"], found.get("SSEKMSKeyId")) == ("aws:kms", KMS_KEY)}
+    assert with_key == {f"{made.sealed.name}/{name}" for name in ("etcd.db", *contents_of(made.sealed))}
+    assert {key: stored[key]["ServerSideEncryption"] for key in stored.keys() - with_key} == {f"plain/{made.plain.name}/etcd.db": "AES256"}
+
+
+def damaged(sets: Sets) -> tuple[str, tuple[str, ...]]:
+    """A copy of the encrypted set in the bucket that somebody has been at, and what is to be told of it."""
+    s3, bucket, run, prefix = sets.s3, sets.backups.bucket, sets.sealed.name, "damaged"
+    names = sorted(contents_of(sets.sealed))
+
+    def put(name: str, content: bytes) -> None:
+        s3.put_object(Bucket=bucket, Key=f"{prefix}/{run}/{name}", Body=content)
+
+    edited, first, second = [name for name in names if name.startswith("objects/")][:3]
+    contents = {name: (sets.sealed / name).read_bytes() for name in names}
+    contents[edited] = contents[edited][:-1] + bytes([contents[edited][-1] ^ 1])
+    contents[first], contents[second] = contents[second], contents[first]
+    contents["objects/extra.json"] = b"{}"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(put, contents, contents.values()))
+    return f"s3://{bucket}/{prefix}/{run}", (*(f"{name} was changed" for name in (edited, first, second)), "file-extra", "extra.json")
+
+
+def with_another_snapshot(sets: Sets) -> Path:
+    """A copy of the set in clear whose snapshot has the same length and metadata, and one byte that is another."""
+    s3, bucket = sets.s3, sets.backups.bucket
+    snapshot = json.loads((sets.plain / "index.json").read_text())["snapshot"]
+    found = s3.get_object(Bucket=bucket, Key=snapshot["key"])
+    content = bytearray(found["Body"].read())
+    content[len(content) // 2] ^= 1
+    s3.put_object(Bucket=bucket, Key="tampered/etcd.db", Body=bytes(content), Metadata=found["Metadata"])
+    return edited_index(copied(sets, "tampered"), snapshot=snapshot | {"key": "tampered/etcd.db", "version_id": ""})
+
+
+@pytest.mark.timeout(300)
 def test_sets_that_were_changed_are_not_whole(made: Sets, place: Path) -> None:
-    edited, removed, partial = (copied(made, name) for name in ("edited", "removed", "partial"))
+    edited, removed, unfinished = (copied(made, name) for name in ("edited", "removed", "partial"))
     a_file = next(path for path in sorted(edited.rglob("*")) if path.is_file() and "objects" in str(path)).relative_to(edited)
     (edited / a_file).write_bytes((edited / a_file).read_bytes().replace(b"e", b"3", 1))
     (removed / a_file).unlink()
-    partial = partial.rename(partial.with_name(f".{made.plain.name}.partial"))
+    unfinished = unfinished.rename(unfinished.with_name(f".{made.plain.name}.partial"))
     other = copied(made, "gone")
     gone = json.loads((other / "index.json").read_text())["snapshot"] | {"key": "elsewhere/etcd.db", "version_id": ""}
+    opened = {"encryption": {"key_file": str(place / "key")}}
+    address, damage = damaged(made)
+    tampered = {"set": str(with_another_snapshot(made)), "snapshot_check": "content"}
     asked: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         "edited": ({"set": str(edited), "snapshot_check": "none"}, (str(a_file), "file-edited", "snapshot-not-checked")),
         "stop": ({"set": str(edited), "mode": "quiesce", "upload_set": True}, ("mode: quiesce and upload_set", "verify_set")),
         "removed": ({"set": str(removed)}, (str(a_file), "file-missing")),
-        "partial": ({"set": str(partial)}, ("set-incomplete",)),
+        "partial": ({"set": str(unfinished)}, ("set-incomplete",)),
         "format": ({"set": str(edited_index(copied(made, "format"), format_version=2, tool_version="9.9.9"))}, ("format-newer", "9.9.9")),
         "no-snapshot": ({"set": str(edited_index(other, snapshot=gone))}, ("snapshot-missing",)),
+        "other-snapshot": (tampered, ("snapshot-checksum-differs", "tampered/etcd.db")),
+        "damaged-in-the-bucket": ({"set": address, **opened}, damage),
         "no-directory": ({"set": str(made.backups.dest / "nowhere")}, ("nowhere",)),
         "no-key": ({"set": str(made.sealed)}, ("key-missing",)),
         "wrong-key": ({"set": str(made.sealed), "encryption": {"key_file": str(place / "other-key")}}, ("key-wrong",)),
         "no-index": ({"set": f"{made.address.rpartition('/')[0]}/nothing"}, ("set-missing",)),
         "no-address": ({"set": "s3://bad-sets"}, ("s3://BUCKET/PREFIX/RUN-ID",)),
     }
+    # What nobody has been at is whole, also at the top of the bucket; of another version of the collection it may be.
+    older = {"set": str(edited_index(copied(made, "older"), tool_version="0.3.0"))}
+    whole = {"whole": {"set": made.address, **opened, "snapshot_check": "content"}, "older": older}
+    runs = {name: options for name, (options, _words) in asked.items()} | whole
+    since = len(made.backups.aws.requests())
     with ThreadPoolExecutor(3) as pool:
-        results = dict(zip(asked, pool.map(lambda item: verified(made, item[0]), asked.values()), strict=True))
+        results = dict(zip(runs, pool.map(partial(verified, made), runs.values()), strict=True))
+    # What the guide tells to allow is enough to see all that.
+    assert not_allowed(made.backups.aws.requests(since), policy_for(made.backups.bucket, prefix="")) == []
+    assert [(results[name].get("msg", ""), results[name]["verified"]) for name in whole] == [("", True)] * 2
+    assert "other-tool-version" in {finding["code"] for finding in results["older"]["findings"]}
     for name, (_options, words) in asked.items():
         result = results[name]
         assert_told(result)
         told = story(result) + json.dumps(result.get("findings", ""))
         assert [word for word in words if word not in told] == [], f"{name}: {told}"
         assert SMALL.secret not in json.dumps(result)
-    # Of another version of the collection it may be, if it is whole.
-    older = verified(made, {"set": str(edited_index(copied(made, "older"), tool_version="0.3.0"))})
-    assert (older.get("msg", ""), older["verified"]) == ("", True)
-    assert "other-tool-version" in {finding["code"] for finding in older["findings"]}
 
 
 def verified(sets: Sets, options: dict[str, Any]) -> Result:

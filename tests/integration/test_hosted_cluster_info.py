@@ -227,12 +227,14 @@ def test_a_cluster_with_everything_wrong_that_its_objects_can_tell(management_cl
 def test_instances_and_names(management_cluster: ManagementCluster) -> None:
     bed, aws = management_cluster.bed, management_cluster.aws
     shape = Shape("named", namespace="names", pools=(Pool("named-a", 2),), availability="SingleReplica")
-    named = bed.add(shape, aws.run_instances(shape))
+    named, route53, namesake = bed.add(shape, aws.run_instances(shape)), aws.client("route53"), ""
     try:
         gone, stays = named.machines
         aws.client("ec2", region=shape.region).terminate_instances(InstanceIds=[gone.instance])
-        aws.create_zone(shape, bed.management.owner_id)
-        asked = {"name": "named", "namespace": "names", "include": ["instances", "dns"], "machines": True}
+        zone = aws.create_zone(shape, bed.management.owner_id)
+        # There are two public zones of that name, so somebody has to say which of them counts.
+        namesake = route53.create_hosted_zone(Name=shape.domain, CallerReference="namesake")["HostedZone"]["Id"]
+        asked = {"name": "named", "namespace": "names", "include": ["instances", "dns"], "zone_id": zone, "machines": True}
         found = only(look(bed.cluster, env=aws.environment(), **asked))
         assert {(row["state"], row["owner"]) for row in found["dns"]} == {("owned", bed.management.owner_id)}
         assert {row["instance_id"]: (row["instance_state"], row["problems"]) for row in found["machines"]["rows"]} == {
@@ -249,6 +251,8 @@ def test_instances_and_names(management_cluster: ManagementCluster) -> None:
             "instances",
         ]
     finally:
+        if namesake:
+            route53.delete_hosted_zone(Id=namesake)
         bed.remove(named)
 
 
