@@ -86,8 +86,8 @@ options:
   verify_set:
     description:
       - Verify an existing set, O(set), instead of making one. Needs no cluster.
-      - What is about making one (O(mode=quiesce), O(upload_set=true), O(expected_plan_id)) is refused with it by the module, and left out
-        by the role.
+      - What is about making one is refused with it by the module, and left out by the role. That is O(mode=quiesce), O(upload_set=true)
+        and O(expected_plan_id).
     type: bool
     default: false
   set:
