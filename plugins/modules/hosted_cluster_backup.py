@@ -86,8 +86,8 @@ options:
   verify_set:
     description:
       - Verify an existing set, O(set), instead of making one. Needs no cluster.
-      - What is about making one is refused with it by the module, and left out by the role. That is O(mode=quiesce), O(upload_set=true)
-        and O(expected_plan_id).
+      - O(mode=quiesce), O(upload_set=true) and O(expected_plan_id) are about making one. The module refuses them with it, and the role
+        leaves them out.
     type: bool
     default: false
   set:
