@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from failures import assert_told, unchanged
@@ -19,11 +18,9 @@ from hosted.etcd_image import Image
 from hosted.shape import Pool, Shape, neighbours, shape_of_size
 from hosted_clusters import ManagementCluster
 from run_module import run_module
-from sandboxlib.audit import Event
 from sandboxlib.cluster import Cluster
 from test_rbac import granted, roles, used, without
-
-from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_reading import READ_ONLY
+from written import commands, reads_only
 
 Result = dict[str, Any]
 # In a namespace of its own, where no other test stops or changes anything.
@@ -96,17 +93,6 @@ def user_with(cluster: Cluster, name: str, documents: list[Result], places: Mapp
         )
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
     return str(cluster.kubeconfig_for(name))
-
-
-def commands(events: list[Event]) -> list[list[str]]:
-    """What was run in pods."""
-    return [parse_qs(urlsplit(event.uri).query)["command"] for event in events if event.resource == "pods/exec"]
-
-
-def reads_only(command: list[str]) -> bool:
-    """Whether it is a command of the named list, behind the name of the program and where it asks."""
-    program = command[0] in ("ls", "df") or command[:3] == ["env", "ETCDCTL_API=3", "/usr/bin/etcdctl"]
-    return program and any(command[-len(known) :] == [*known] for known in READ_ONLY.values())
 
 
 @pytest.mark.timeout(240)

@@ -178,7 +178,8 @@ class PodExec:
             except AnswerLost as error:
                 if not answered.expired:
                     raise
-                why = f"no answer within {answered.seconds:.3g} s (is the pod's node there?)"
+                over = ", and the time is over" if deadline.expired else ""
+                why = f"no answer within {answered.seconds:.3g} s (is the pod's node there?){over}"
                 raise ExecUnanswered(call, message=why, uncertain=True) from error
             if isinstance(found, Answer):
                 if found.status >= 500:

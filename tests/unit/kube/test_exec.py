@@ -290,6 +290,7 @@ def test_a_handshake_that_is_not_answered_ends(bench: Bench, timeout: float, han
     with pytest.raises(ExecUnanswered, match=r"no answer within 0\.\d+ s \(is the pod's node there") as lost:
         pods.run("ns", "etcd-0", "etcd", ["ls"], timeout=timeout, repeatable=True, handshake=handshake)
     assert lost.value.uncertain
+    assert ("time is over" in lost.value.message) is (timeout < handshake)
     assert "node of the pod" in lost.value.next
     assert bench.asked == 1
 
