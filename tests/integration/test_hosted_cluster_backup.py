@@ -24,8 +24,10 @@ from hosted.shape import neighbours
 from hosted.writing import Writer, collection
 from hosted_clusters import ManagementCluster
 from run_module import finish_module
-from sandboxlib.audit import AuditLog
+from stop_cases import is_not_copied_while_an_api_server_is_there, is_planned_without_a_write, no_secret_in
+from stopped_clusters import look, run_commands
 from write_gate import WriteGate
+from written import Writes
 
 BUCKET = "module-backups"
 MOVE = {"mode": "quiesce", "management_cluster_name": "mgmt-1"}
@@ -52,23 +54,11 @@ def key_file(tmp_path: Path) -> Path:
     return path
 
 
-class Writes:
-    """What is written to both clusters from now on; a command run in a pod is no write of an object."""
-
-    def __init__(self, hosted: Hosted) -> None:
-        self._logs = (AuditLog(hosted.bed.cluster.layout.audit_log), AuditLog(hosted.real.layout.audit_log))
-        self._marks = [log.mark() for log in self._logs]
-
-    def seen(self) -> list[str]:
-        events = [event for log, mark in zip(self._logs, self._marks, strict=True) for event in log.writes(mark)]
-        return [str(event) for event in events if event.resource != "pods/exec"]
-
-
 def test_an_online_backup_is_whole_and_touches_nothing(backups: Backups) -> None:
-    writes = Writes(backups.hosted)
+    writes = Writes(backups.hosted, backups.aws)
     result = backups.run()
     assert (result.get("msg", ""), result["changed"], result["verified"]) == ("", True, True)
-    assert writes.seen() == []
+    assert writes.objects() == []
     assert backups.left_in_pods() == []
     (made,) = sets_in(backups.dest)
     assert unfinished_in(backups.dest) == []
@@ -129,14 +119,11 @@ def another_leaves_it_as_it_is(backups: Backups, first: Result) -> None:
 
 
 def test_check_mode_plans_and_shows_the_index_and_writes_nothing(backups: Backups) -> None:
-    aws, writes = backups.aws, Writes(backups.hosted)
-    asked, there = len(aws.requests()), backups.snapshots()
+    there, writes = backups.snapshots(), Writes(backups.hosted, backups.aws)
     result = backups.run(check=True)
     assert (result.get("msg", ""), result["changed"]) == ("", True)
-    assert writes.seen() == []
+    assert writes.nothing()
     assert (backups.dest.exists(), backups.left_in_pods(), backups.snapshots()) == (False, [], there)
-    operations = {request["operation"] for request in aws.requests(asked)}
-    assert not {name for name in operations if name.startswith(("Put", "Create", "Upload", "Delete", "Complete"))}
     made = backups.run(expected_plan_id=result["plan"]["id"])
     assert made.get("msg", "") == ""
     planned, kept = result["index"], made["index"]
@@ -186,12 +173,12 @@ def no_secret_leaves_the_set(backups: Backups, key_file: Path, tmp_path: Path) -
     return result
 
 
-def test_a_stopped_cluster_stays_stopped_and_its_index_knows_what_it_was(backups: Backups) -> None:
+def test_a_stopped_cluster_stays_stopped_and_its_index_knows_what_it_was(backups: Backups, tmp_path: Path) -> None:
     """Last, because the cluster has to be made anew after it."""
-    planned = backups.run(check=True, **MOVE)
-    assert planned["plan"]["risk"] == "disruptive"
-    approved = {**MOVE, "expected_plan_id": planned["plan"]["id"]}
+    before = look(backups.hosted)
+    approved = {**MOVE, "expected_plan_id": is_planned_without_a_write(backups, **MOVE)}
     is_refused_when_something_is_gone_since_its_snapshot(backups)
+    is_not_copied_while_an_api_server_is_there(backups, tmp_path, **approved)
     is_no_set_when_somebody_has_undone_the_stop(backups, approved)
     with between(backups, runs("cat"), **approved) as patched:
         path = f"{collection('cluster.x-k8s.io/v1beta1', 'MachineHealthCheck', PROD.control_plane_namespace)}/prod-a"
@@ -215,6 +202,10 @@ def test_a_stopped_cluster_stays_stopped_and_its_index_knows_what_it_was(backups
     assert again["resume_commands"] == result["resume_commands"]
     kinds = {event.resource for event in cluster.writes_since(mark) if event.resource != "pods/exec"}
     assert kinds <= {"leases", "configmaps"}
+    # As they are told, to the letter.
+    assert no_secret_in(backups, json.dumps(result))
+    run_commands(backups.hosted, result["resume_commands"], tmp_path / "afterwards")
+    assert look(backups.hosted) == before
 
 
 @dataclass
