@@ -245,7 +245,7 @@ def works_against(quiet: Quiet, kind: str, name: str, change: Object, told: str)
     with ThreadPoolExecutor(1) as pool, ApiFront(quiet.cluster) as front:
         run = pool.submit(stop, str(front.kubeconfig), SHAPE.namespace, SHAPE.name, stop_timeout=120.0)
         # It has everything stopped, and looks again and again.
-        eventually("a second look at the pods", lambda: run.done() or looks(front) > 2)
+        eventually("a look at the pods", lambda: run.done() or looks(front) > 1)
         place = CPNS if kind in RESOURCES else SHAPE.namespace
         resource = RESOURCES.get(kind, f"{kind.lower()}s.{HYPERSHIFT}")
         arguments = ["--type", "merge", "-p", json.dumps(change), "--field-manager", "somebody"]
