@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,6 +37,7 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_r
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_request import BackupRequest, backup_request
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_snapshot import Copied, SnapshotCopier, without_set
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_state import BackupState
+from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.backup_view import BackupView
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_state import choose_member, etcd_refusals
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.hosted_api import kubeconfig_secret, open_hosted_api
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.inventory import Inventory, replicas_of
@@ -65,12 +65,9 @@ from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.deadl
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.errors import LifecycleError, StepFailed, refused
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.finding import Finding
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.procedure import Guard, Phase, Procedure
-from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.record import Record
 from ansible_collections.meshops.lifecycle.plugins.module_utils._procedure.step import Step
 
 NAME = "hosted_cluster_backup"
-# What was read a moment ago is not read again before anything was written.
-_FRESH_SECONDS = 10.0
 
 
 def back_up(module: LifecycleModule) -> dict[str, Any]:
@@ -106,16 +103,13 @@ class Backup:
         module.protect_values(self._aws.secrets)
         self._reader = BackupReader(module.connection, self._aws, request, self._run_id)
         self._marker = MarkerReader(self._open_hosted_api)
-        # Steps that go on after a conflict observe from their own threads.
-        self._observing = threading.Lock()
         self._hosted_cluster: dict[str, Any] = {}
-        self._read_at = time.monotonic()
-        self._state = self._with_marker(self._reader.read())
+        self._view = BackupView(self._reader, self._with_marker, under_lease=request.quiesce)
         self._quiesce: Quiesce | None = None
         if request.quiesce:
             self._quiesce = Quiesce(
                 module.connection.api,
-                self._state.inventory,
+                self._view.state.inventory,
                 self._marker,
                 deadline=deadline,
                 stop_timeout=request.stop_timeout,
@@ -130,8 +124,7 @@ class Backup:
         self._index: Index | None = None
         self._path = self._uploaded_to = ""
         self._saved: BackupState | None = None
-        self._looks = 0
-        self._written = self._proven = False
+        self._proven = False
         self._notes: list[Finding] = self._quiesce.notes if self._quiesce is not None else []
         self._undone: list[Finding] = []
         self._durations: dict[str, float] = {}
@@ -161,7 +154,7 @@ class Backup:
         return Procedure(
             name=NAME,
             target=self._request.target.annotated,
-            observe=self._observe,
+            observe=self._view.observe,
             phases=(
                 Phase(CLEAN, clean_steps, self._timed(self._clear)),
                 *(replace(phase, apply=self._timed(self._stops(phase))) for phase in stopping),
@@ -189,17 +182,6 @@ class Backup:
         marker = self._marker.read(state.inventory)
         return replace(state, quiesce=QuiesceState(state.inventory, marker, self._run_id, self._created, name))
 
-    def _observe(self, _record: Record | None) -> BackupState:
-        with self._observing:
-            self._looks += 1
-            # The second look is the one under the Lease: somebody else may have written before it was ours.
-            under_lease = self._request.quiesce and self._looks == 2
-            if under_lease or self._written or time.monotonic() - self._read_at > _FRESH_SECONDS:
-                # What is written from here on may be missed by this reading.
-                self._read_at, self._written = time.monotonic(), False
-                self._state = self._with_marker(self._reader.read_again(self._state))
-            return self._state
-
     # Doing
 
     def _timed(self, apply: Callable[[Step], str]) -> Callable[[Step], str]:
@@ -218,12 +200,12 @@ class Backup:
         """Have the cluster looked at again after what is written to it."""
 
         def stop(step: Step) -> str:
-            self._written = True
+            self._view.expect_change()
             try:
                 return phase.apply(step) if phase.apply is not None else ""
             finally:
                 # Somebody may have observed meanwhile, and has not seen what this was refused for.
-                self._written = True
+                self._view.expect_change()
 
         return stop
 
@@ -233,7 +215,7 @@ class Backup:
         try_upload(self._aws, request.bucket, request.key(self._run_id), **self._encryption)
 
     def _clear(self, step: Step) -> str:
-        (run,) = (run for run in self._state.dead if run.run_id == step.object.name)
+        (run,) = (run for run in self._view.state.dead if run.run_id == step.object.name)
         left, again = self._copier.clear(run)
         self._notes += left
         if not again:
@@ -242,9 +224,9 @@ class Backup:
 
     def _copy(self, step: Step) -> str:
         """Take the snapshot: what its etcd says now counts, not what it said when the plan was made."""
-        request, inventory = self._request, self._state.inventory
+        request, inventory = self._request, self._view.state.inventory
         etcd = self._reader.read_etcd(inventory)
-        self._state = replace(self._state, etcd=etcd)
+        self._view.state = replace(self._view.state, etcd=etcd)
         refusals = etcd_refusals(request.target, replicas_of(inventory.etcd or {}), etcd)
         if refusals:
             raise refused(f"the snapshot of {request.target.annotated}", refusals)
@@ -260,7 +242,7 @@ class Backup:
         where = {"pod": choice.pod, "directory": choice.directory, "bucket": request.bucket, "key": key}
         writer.note(cluster=self._module.connection.uid, namespace=namespace, **where)
         # The objects that are saved are those that are there after the snapshot.
-        self._written = True
+        self._view.expect_change()
         self._copied = self._copier.copy(choice, etcd.tools, self._run_id, request.bucket, key, **self._encryption)
         if self._copied.finding is not None:
             self._notes.append(self._copied.finding)
@@ -274,22 +256,22 @@ class Backup:
             )
         # They were read again on entry to this phase, which is after the snapshot.
         self._notes += change_findings(
-            changed_objects(self._before, self._state.inventory), self._request.target.ref, stopped=self._request.quiesce
+            changed_objects(self._before, self._view.state.inventory), self._request.target.ref, stopped=self._request.quiesce
         )
-        refusals = [*inventory_refusals(self._state.inventory), *self._state.missing]
+        refusals = [*inventory_refusals(self._view.state.inventory), *self._view.state.missing]
         if refusals:
             raise refused(f"the backup of {self._request.target.annotated}, which has changed since its snapshot,", refusals)
-        self._writer.write_files(self._state.files)
-        self._saved = self._state
-        return f"{len(self._state.collected.items)} objects"
+        self._writer.write_files(self._view.state.files)
+        self._saved = self._view.state
+        return f"{len(self._view.state.collected.items)} objects"
 
     def _finish(self, step: Step) -> str:
         if self._writer is None or self._before is None:
             raise StepFailed(f"{step.object} cannot be finished", object=step.object, why="it was not begun")
         if self._request.quiesce:
             self._require_stopped(self._before)
-        # Whether it is still stopped is looked at once more, for the proof.
-        self._written = self._request.quiesce
+            # Whether it is still stopped is looked at once more, for the proof.
+            self._view.expect_change()
         try:
             self._writer.finish(self._index_now())
         finally:
@@ -329,14 +311,14 @@ class Backup:
 
     @property
     def _encryption(self) -> dict[str, str]:
-        return {"kms_key_id": self._request.kms_key_id, "default_encryption": self._state.bucket.encryption or ""}
+        return {"kms_key_id": self._request.kms_key_id, "default_encryption": self._view.state.bucket.encryption or ""}
 
     def _put(self, path: str, data: bytes) -> None:
         request = self._request
         upload_bytes(self._aws, data, request.bucket, request.key(self._run_id, path), sha256=sha256_of(data), **self._encryption)
 
     def _index_now(self) -> Index:
-        connection, state = self._module.connection, self._saved or self._state
+        connection, state = self._module.connection, self._saved or self._view.state
         run = Run(
             run_id=self._run_id,
             created=self._created,
@@ -368,12 +350,12 @@ class Backup:
 
     def _resume_commands(self) -> list[str]:
         """What brings the cluster back; nothing where nothing is on record."""
-        prior = prior_of(self._state.inventory) if self._request.quiesce else None
+        prior = prior_of(self._view.state.inventory) if self._request.quiesce else None
         if prior is None:
             return []
-        secret = kubeconfig_secret(self._state.inventory.hosted_cluster, self._request.target).name
-        marker = self._state.quiesce.management_cluster if self._state.quiesce is not None else ""
-        return resume_commands(self._request.target, still_there(prior, self._state.inventory), secret=secret, marker=marker)
+        secret = kubeconfig_secret(self._view.state.inventory.hosted_cluster, self._request.target).name
+        marker = self._view.state.quiesce.management_cluster if self._view.state.quiesce is not None else ""
+        return resume_commands(self._request.target, still_there(prior, self._view.state.inventory), secret=secret, marker=marker)
 
     def result(self) -> dict[str, Any]:
         """Return what is told beside plan and steps."""
@@ -381,8 +363,8 @@ class Backup:
         told: dict[str, Any] = {
             "set": set_result(index, self._path, self._uploaded_to),
             "index": index.as_dict(),
-            "left_out": [item.as_dict() for item in self._state.collected.left_out],
-            "presigned_url_length": self._state.url_length,
+            "left_out": [item.as_dict() for item in self._view.state.collected.left_out],
+            "presigned_url_length": self._view.state.url_length,
             "resume_commands": self._resume_commands(),
         }
         if self._copied is not None:
@@ -405,7 +387,7 @@ class Backup:
         if not self._request.quiesce:
             return
         with contextlib.suppress(LifecycleError):
-            self._state = self._reader.read_again(self._state)
+            self._view.state = self._reader.read_again(self._view.state)
         error.details["resume_commands"] = self._resume_commands()
 
 
