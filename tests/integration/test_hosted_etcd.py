@@ -9,16 +9,21 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from hosted.backend import Backend
 from hosted.bed import Hosted
 from hosted.etcd_image import Image
 from hosted.shape import shape_of_size
+from hosted.writing import Writer
 from hosted_clusters import ManagementCluster
+from restored_etcd import SHOP, live_keys, restored
 
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_reading import read_etcd
 from ansible_collections.meshops.lifecycle.plugins.module_utils._hosted.etcd_snapshot import (
@@ -113,20 +118,33 @@ def stopped(hosted: Hosted, *names: str) -> Iterator[None]:
     finally:
         for name in names:
             hosted.real.resume(name)
+        hosted.bed.wait("all members of etcd to answer again", partial(all_answer, hosted.real))
 
 
-def copied(etcd: Etcd, snapshot: Snapshot) -> tuple[int, str]:
-    """Size and sha256 of what comes out of the pod."""
-    size, digest = 0, hashlib.sha256()
+def all_answer(real: Backend, _writer: Writer) -> bool:
+    """Whether clients may come to each member."""
+    try:
+        for member in real.members:
+            socket.create_connection((real.address(member), 2379), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def copied(etcd: Etcd, snapshot: Snapshot, directory: Path) -> tuple[int, str]:
+    """Size and sha256 of what comes out of the pod, of which an etcd is made that has what the hosted cluster has."""
+    path = directory / "etcd.db"
     with snapshot_stream(etcd.pods, etcd.namespace, snapshot, Deadline(60)) as pieces:
-        for piece in pieces:
-            size += len(piece)
-            digest.update(piece)
-    return size, digest.hexdigest()
+        path.write_bytes(b"".join(pieces))
+    with restored(path) as keys:
+        orders = keys(f"{SHOP}/")
+    assert len(orders) == 20
+    assert orders == live_keys(etcd.hosted.real)(f"{SHOP}/")
+    return path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.timeout(240)
-def test_three_members_are_one_cluster_and_one_of_them_gives_a_snapshot(prod: Etcd) -> None:
+def test_three_members_are_one_cluster_and_one_of_them_gives_a_snapshot(prod: Etcd, tmp_path: Path) -> None:
     cluster = prod.hosted.bed.cluster
     mark = cluster.mark()
     state = prod.state()
@@ -141,7 +159,7 @@ def test_three_members_are_one_cluster_and_one_of_them_gives_a_snapshot(prod: Et
     snapshot = prod.take(state, choice)
     assert snapshot.total_keys > 100
     assert snapshot.revision >= max(member.revision for member in state.members)
-    assert copied(prod, snapshot) == (snapshot.size, snapshot.sha256)
+    assert copied(prod, snapshot, tmp_path) == (snapshot.size, snapshot.sha256)
     assert prod.state().leftovers == (f"{choice.pod}:/tmp/meshops-backup-run-1.db",)
     prod.remove(choice)
     # What is not there needs no removing.
@@ -158,7 +176,7 @@ def test_a_single_member_leads_and_gives_the_snapshot(management_cluster: Manage
     assert choice == Choice("etcd-0", "/tmp")
     try:
         snapshot = single.take(state, choice)
-        assert copied(single, snapshot) == (snapshot.size, snapshot.sha256)
+        assert copied(single, snapshot, tmp_path) == (snapshot.size, snapshot.sha256)
     finally:
         single.remove(choice)
 
@@ -193,7 +211,7 @@ def test_an_alarm_is_seen_from_every_pod(prod: Etcd) -> None:
 
 
 @pytest.mark.timeout(240)
-def test_an_older_image_and_a_small_tmp(prod: Etcd) -> None:
+def test_an_older_image_and_a_small_tmp(prod: Etcd, tmp_path: Path) -> None:
     backend = prod.hosted.real.with_image(Image("old", etcdutl=False, tmp_size="64k"))
     try:
         state = prod.state()
@@ -207,7 +225,7 @@ def test_an_older_image_and_a_small_tmp(prod: Etcd) -> None:
         assert choice.directory == "/var/lib"
         snapshot = prod.take(older, choice)
         assert snapshot.total_keys > 100
-        assert copied(prod, snapshot) == (snapshot.size, snapshot.sha256)
+        assert copied(prod, snapshot, tmp_path) == (snapshot.size, snapshot.sha256)
         prod.remove(choice)
         with pytest.raises(LifecycleError, match=r"cannot be taken: .*no space left on device"):
             prod.take(older, choice._replace(directory="/tmp"))
