@@ -73,7 +73,7 @@ def pod_that_stays(hosted: Hosted, app: str) -> Iterator[str]:
     """A pod with a finalizer, which therefore does not go; its name."""
     shape = hosted.shape
     pods = hosted.bed.cluster.api.get(path(shape, "Pod"))["items"]
-    name = next(str(pod["metadata"]["name"]) for pod in pods if pod["metadata"]["labels"].get("app") == app)
+    name, *_others = (str(pod["metadata"]["name"]) for pod in pods if pod["metadata"]["labels"].get("app") == app)
     with hosted.bed.writer() as writer:
         writer.patch(path(shape, "Pod", name), {"metadata": {"finalizers": ["example.com/hold"]}})
         try:
