@@ -39,8 +39,8 @@ def backups(home: Path, runs: int, say: Say, number: int) -> Backups:
         say(f"starting {number} hosted clusters, one after the other")
         for shape in shapes:
             _add(bed, shape)
-        hosts = home / "inventory.json"
-        hosts.write_text(json.dumps(_inventory(bed.cluster, aws, shapes, home / "sets")), encoding="utf-8")
+        hosts, sets = home / "inventory.json", home / "sets-of-many"
+        hosts.write_text(json.dumps(_inventory(bed.cluster, aws, shapes, sets)), encoding="utf-8")
         playbook = ["ansible-playbook", "meshops.lifecycle.hosted_cluster_backup", "-i", str(hosts)]
         reports = ["-e", f"hosted_cluster_backup_report_dir={home / 'reports'}"]
         candidates = [
@@ -56,7 +56,7 @@ def backups(home: Path, runs: int, say: Say, number: int) -> Backups:
         say(f"measuring {len(candidates)} playbooks, {runs} times each")
         found = side_by_side(candidates, runs, environment)
         ours = [event for event in bed.cluster.audit_since(mark) if event.user_agent.startswith("meshops.lifecycle/")]
-        made = [path for path in (home / "sets").iterdir() if not path.name.startswith(".")]
+        made = [path for path in sets.iterdir() if not path.name.startswith(".")]
         # Each candidate has run once more, to warm up.
         done = number * (runs + 1)
         if len(made) != done:

@@ -67,7 +67,7 @@ def backups(home: Path, runs: int, say: Say, clusters: int) -> list[str]:
     return [
         f"### {clusters} hosted clusters of one management cluster backed up in one run",
         "",
-        f"Whole runs of ansible-playbook with their modules (not the API servers), median of {runs}, five forks; one etcd member each.",
+        f"Whole runs of ansible-playbook with their modules (not the API servers), median of {runs}, eight forks; one etcd member each.",
         "",
         *page.table_per_host(found.found, clusters),
         "",
