@@ -26,7 +26,6 @@ _RUN_ID = re.compile(r"[a-z0-9][-a-z0-9.]*-\d{8}T\d{6}Z-[0-9a-f]{6}")
 # How long the end of a run id is (-20261121T231500Z-1f3a9c), and how much of the name is before it.
 _STAMP = 24
 _NAME = 200
-# A file name has at most 255 bytes, a Kubernetes name up to 253: ".json" and ".enc" must still fit.
 
 
 def new_run_id(name: str, now: datetime) -> str:
